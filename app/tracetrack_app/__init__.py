@@ -1,0 +1,3 @@
+"""TraceTrack scanning service."""
+
+__version__ = "0.1.0"
