@@ -1,0 +1,145 @@
+"""A real PostgreSQL server on loopback."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote
+
+from tests.backing.process import BackingError, ServerProcess, find_binary
+
+_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+def _binary_folders() -> list[Path]:
+    versions = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if path.parent.name.isdigit()]
+    return sorted(versions, key=lambda path: int(path.parent.name), reverse=True)
+
+
+class PostgresServer(ServerProcess):
+    """PostgreSQL with one superuser whose password is checked (scram-sha-256).
+
+    `fast` gives up durability across a machine crash (not across a kill of the server); `tls_cert` and `tls_key`
+    turn TLS on (the caller's files are copied, their mode does not matter); `settings` are `name=value` for postgres.
+    """
+
+    name = "postgres"
+    account = "postgres"
+    stop_signal = signal.SIGINT
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        user: str = "tracetrack",
+        password: str | None = None,
+        database: str = "tracetrack",
+        tls_cert: Path | None = None,
+        tls_key: Path | None = None,
+        fast: bool = True,
+        settings: tuple[str, ...] = (),
+        directory: Path | None = None,
+    ) -> None:
+        super().__init__(host=host, port=port, directory=directory)
+        folders = _binary_folders()
+        self._bin = {name: find_binary(name, "postgresql", *folders) for name in ("initdb", "postgres", "psql")}
+        self.user = user
+        self.password = password or secrets.token_urlsafe(16)
+        self.database = database
+        self._tls = (tls_cert, tls_key)
+        self._settings = [*(_FAST if fast else ()), *settings]
+
+    def start(self, timeout: float = 30.0) -> Self:
+        """Start and wait until it answers; seconds. Backends of a killed server may need a moment to let go."""
+        try:
+            return super().start(timeout)
+        except BackingError as error:
+            if "still in use" not in str(error):
+                raise
+            time.sleep(1.0)
+            return super().start(timeout)
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    def dsn_for(self, database: str) -> str:
+        """postgresql:// URI of another database of this server."""
+        return (
+            f"postgresql://{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+            f"@{self.host}:{self.port}/{quote(database, safe='')}"
+        )
+
+    @property
+    def dsn(self) -> str:
+        """postgresql:// URI of the main database, with user and password."""
+        return self.dsn_for(self.database)
+
+    def _prepare(self) -> None:
+        if (self.data / "PG_VERSION").exists():
+            return
+        password_file = self.directory / "password"
+        password_file.write_text(self.password)
+        password_file.chmod(0o600)
+        self._give(password_file)
+        command = [self._bin["initdb"], "-D", str(self.data), "-U", self.user, f"--pwfile={password_file}"]
+        self._run([*command, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"])
+        password_file.unlink()
+
+    def _command(self) -> list[str]:
+        settings = [
+            f"listen_addresses={self.host}",
+            f"port={self.port}",
+            f"unix_socket_directories={self.directory}",
+            "max_connections=200",
+            "shared_buffers=64MB",
+            *self._settings,
+        ]
+        cert, key = self._tls
+        if cert and key:
+            settings += [
+                "ssl=on",
+                f"ssl_cert_file={self._private_copy(cert, 'server.crt')}",
+                f"ssl_key_file={self._private_copy(key, 'server.key')}",
+            ]
+        command = [self._bin["postgres"], "-D", str(self.data)]
+        for setting in settings:
+            command += ["-c", setting]
+        return command
+
+    def sql(self, statement: str, database: str | None = None) -> str:
+        """Run SQL as the superuser through psql; unaligned rows, columns parted by `|`. Raises on an SQL error."""
+        done = self._psql(statement, database or self.database)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip())
+        return done.stdout.strip()
+
+    def _psql(self, statement: str, database: str) -> subprocess.CompletedProcess[str]:
+        command = [self._bin["psql"], "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-d", self.dsn_for(database)]
+        environment = {**os.environ, "PGCONNECT_TIMEOUT": "5"}
+        return subprocess.run(
+            [*command, "-c", statement], capture_output=True, text=True, env=environment, timeout=60, check=False
+        )
+
+    def _answers(self) -> bool:
+        if self._psql("select 1", "postgres").returncode != 0:
+            return False
+        if self.sql(f"select 1 from pg_database where datname = '{self.database}'", "postgres") != "1":
+            self.sql(f'create database "{self.database}"', "postgres")
+        return True
+
+    def create_database(self, name: str, template: str | None = None) -> str:
+        """Create a database, by copying `template` if given; returns its DSN."""
+        source = f' template "{template}"' if template else ""
+        self.sql(f'create database "{name}"{source}', "postgres")
+        return self.dsn_for(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database and the connections to it."""
+        self.sql(f'drop database if exists "{name}" with (force)', "postgres")
