@@ -1,0 +1,124 @@
+"""boto3 behind one asynchronous call: listed, paced, in a thread pool of its own, its errors sorted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any, Protocol
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from prometheus_client import Counter, Histogram
+
+from ..engine.errors import ReconcileError
+from .calls import CALLS, Call
+from .errors import AwsThrottled, sort_client_error, sort_core_error
+from .pacing import TokenBucket
+
+THREADS = 16
+AWS_CALLS = Counter(
+    "tracetrack_operator_aws_calls_total", "AWS calls by outcome code.", ["service", "operation", "code"]
+)
+AWS_SECONDS = Histogram("tracetrack_operator_aws_call_seconds", "Duration of AWS calls.", ["service", "operation"])
+AWS_PACED = Histogram(
+    "tracetrack_operator_aws_paced_seconds",
+    "Time that calls waited for their turn, by operation.",
+    ["service", "operation"],
+    buckets=(0.001, 0.01, 0.1, 1, 10, 60, 600),
+)
+
+
+class AwsPort(Protocol):
+    """AWS by boto3's names: `await aws.call("iot", "create_thing", thingName="…")`."""
+
+    async def call(
+        self, service: str, operation: str, /, *, region: str | None = None, **parameters: Any
+    ) -> dict[str, Any]:
+        """The answer of one call. Raises kinds of `ReconcileError` (see `aws.errors`)."""
+
+    def pages(
+        self, service: str, operation: str, items: str, /, *, region: str | None = None, **parameters: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The members of `items` over all pages, each page paced as a call of its own."""
+
+
+class AwsClient:
+    """`AwsPort` over boto3. Clients are built once per (service, region); `region` defaults to the environment's."""
+
+    def __init__(self, region: str | None = None) -> None:
+        self._session = boto3.session.Session(region_name=region)
+        self._clients: dict[tuple[str, str | None], Any] = {}
+        self._buckets: dict[tuple[str, str, str | None], TokenBucket] = {}
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
+        self._building = Lock()
+
+    @property
+    def region(self) -> str:
+        """The default region; empty when the environment names none."""
+        return self._session.region_name or ""
+
+    async def call(
+        self, service: str, operation: str, /, *, region: str | None = None, **parameters: Any
+    ) -> dict[str, Any]:
+        listed = CALLS.get((service, operation))
+        if listed is None:
+            raise PermissionError(f"{service}.{operation} is not in the table of AWS calls (aws/calls.py)")
+        waited = await self._bucket(listed, region).acquire()
+        AWS_PACED.labels(service, operation).observe(waited)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, self._send, service, operation, region, parameters
+        )
+
+    async def pages(
+        self, service: str, operation: str, items: str, /, *, region: str | None = None, **parameters: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        paging = self._client(service, region).get_paginator(operation)._pagination_cfg
+        given, taken = paging["input_token"], paging["output_token"]
+        token: str | None = None
+        while True:
+            page = await self.call(service, operation, region=region, **parameters, **({given: token} if token else {}))
+            for item in page.get(items, []):
+                yield item
+            token = page.get(taken)
+            if not token:
+                return
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _send(self, service: str, operation: str, region: str | None, parameters: dict[str, Any]) -> dict[str, Any]:
+        failure: ReconcileError
+        try:
+            with AWS_SECONDS.labels(service, operation).time():
+                answer: dict[str, Any] = getattr(self._client(service, region), operation)(**parameters)
+        except ClientError as error:
+            failure = sort_client_error(error, service, operation)
+            code = "Throttled" if isinstance(failure, AwsThrottled) else error.response["Error"].get("Code", "Unknown")
+            AWS_CALLS.labels(service, operation, code).inc()
+            raise failure from error
+        except BotoCoreError as error:
+            AWS_CALLS.labels(service, operation, type(error).__name__).inc()
+            raise sort_core_error(error, service, operation) from error
+        AWS_CALLS.labels(service, operation, "ok").inc()
+        return answer
+
+    def _client(self, service: str, region: str | None) -> Any:
+        with self._building:
+            client = self._clients.get((service, region))
+            if client is None:
+                retries: Any = {"mode": "standard", "total_max_attempts": 3}
+                client = self._session.client(
+                    service,  # type: ignore[call-overload]
+                    region_name=region,
+                    config=Config(retries=retries, connect_timeout=5, read_timeout=30, max_pool_connections=THREADS),
+                )
+                self._clients[service, region] = client
+            return client
+
+    def _bucket(self, call: Call, region: str | None) -> TokenBucket:
+        key = (call.service, call.operation, region)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = TokenBucket(call.rate, call.burst)
+        return bucket

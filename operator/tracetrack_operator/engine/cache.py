@@ -1,0 +1,86 @@
+"""The last known state of every watched object, fed by watches, resyncs and our own writes."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+
+from .objects import Key, Object, key_of, resource_version, uid_of
+
+Indexer = Callable[[Object], Iterable[Hashable]]
+
+
+class ObjectCache:
+    """Objects by key, with named indexes.
+
+    `indexers` maps an index name to a function that gives the values an object is found under.
+    Older versions never replace newer ones, so a late watch event cannot undo what a write's answer told us.
+    """
+
+    def __init__(self, indexers: Mapping[str, Indexer] | None = None) -> None:
+        self._indexers = dict(indexers or {})
+        self._objects: dict[Key, Object] = {}
+        self._kinds: dict[str, set[Key]] = defaultdict(set)
+        self._index: dict[tuple[str, Hashable], set[Key]] = defaultdict(set)
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def put(self, obj: Object) -> bool:
+        """Take `obj` in; False when what we hold is the same or newer."""
+        key = key_of(obj)
+        held = self._objects.get(key)
+        if held is not None and uid_of(held) == uid_of(obj) and resource_version(held) >= resource_version(obj):
+            return False
+        self._drop(key)
+        self._objects[key] = obj
+        self._kinds[key.kind].add(key)
+        for name, values in self._indexed(obj):
+            for value in values:
+                self._index[name, value].add(key)
+        return True
+
+    def remove(self, obj: Object) -> None:
+        """Forget a deleted object, unless another of the same name has already taken its place."""
+        key = key_of(obj)
+        held = self._objects.get(key)
+        if held is not None and uid_of(held) == uid_of(obj):
+            self._drop(key)
+
+    def replace(self, kind: str, objects: Iterable[Object]) -> None:
+        """Make the cache of `kind` what a LIST has just shown."""
+        fresh = {key_of(obj): obj for obj in objects}
+        for key in self._kinds[kind] - fresh.keys():
+            self._drop(key)
+        for obj in fresh.values():
+            self.put(obj)
+
+    def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        return self._objects.get(Key(kind, namespace, name))
+
+    def of_kind(self, kind: str, namespace: str | None = None) -> list[Object]:
+        """Every held object of `kind`, in order of key."""
+        keys = self._kinds[kind]
+        return [self._objects[key] for key in sorted(keys) if namespace is None or key.namespace == namespace]
+
+    def by_index(self, name: str, value: Hashable) -> list[Object]:
+        """Every object that the indexer `name` gave `value` for, in order of key."""
+        return [self._objects[key] for key in sorted(self._index.get((name, value), ()))]
+
+    def counts(self) -> dict[str, int]:
+        """How many objects are held, by kind."""
+        return {kind: len(keys) for kind, keys in self._kinds.items()}
+
+    def _drop(self, key: Key) -> None:
+        obj = self._objects.pop(key, None)
+        if obj is None:
+            return
+        self._kinds[key.kind].discard(key)
+        for name, values in self._indexed(obj):
+            for value in values:
+                bucket = self._index.get((name, value))
+                if bucket is not None:
+                    bucket.discard(key)
+                    if not bucket:
+                        del self._index[name, value]
+
+    def _indexed(self, obj: Object) -> Iterable[tuple[str, Iterable[Hashable]]]:
+        return ((name, list(indexer(obj))) for name, indexer in self._indexers.items())

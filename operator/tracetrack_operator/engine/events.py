@@ -1,0 +1,65 @@
+"""Kubernetes Events on transitions: one object per distinct message, counted up in place."""
+
+import hashlib
+import logging
+from datetime import UTC, datetime
+from typing import Literal
+
+from . import metrics
+from .errors import ReconcileError
+from .objects import Object
+from .ports import KubePort
+
+logger = logging.getLogger(__name__)
+MAX_MESSAGE = 1024
+
+
+class EventRecorder:
+    """Writes core/v1 Events under deterministic names, so that a repeated one counts up instead of piling up."""
+
+    def __init__(self, kube: KubePort, component: str, instance: str) -> None:
+        self._kube = kube
+        self._component = component
+        self._instance = instance
+        self._seen: dict[str, tuple[int, str]] = {}
+
+    async def emit(self, about: Object, type_: Literal["Normal", "Warning"], reason: str, message: str) -> None:
+        """Record an Event about an object. A failure to write is logged and does not fail the reconcile."""
+        metadata = about["metadata"]
+        digest = hashlib.sha256(f"{metadata['uid']}/{type_}/{reason}/{message}".encode()).hexdigest()[:12]
+        name = f"{metadata['name']}.{digest}"
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        count, first = self._seen.get(name, (0, now))
+        self._remember(name, count + 1, first)
+        event: Object = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": metadata.get("namespace", "default")},
+            "involvedObject": {
+                "apiVersion": about["apiVersion"],
+                "kind": about["kind"],
+                "name": metadata["name"],
+                "namespace": metadata.get("namespace", ""),
+                "uid": metadata["uid"],
+            },
+            "type": type_,
+            "reason": reason,
+            "message": message[:MAX_MESSAGE],
+            "source": {"component": self._component},
+            "reportingComponent": self._component,
+            "reportingInstance": self._instance,
+            "firstTimestamp": first,
+            "lastTimestamp": now,
+            "count": count + 1,
+        }
+        metrics.EVENTS.labels(type_, reason).inc()
+        try:
+            await self._kube.apply(event)
+        except ReconcileError as error:
+            logger.warning("event not recorded", extra={"event_reason": reason, "error": str(error)})
+
+    def _remember(self, name: str, count: int, first: str) -> None:
+        self._seen.pop(name, None)
+        self._seen[name] = (count, first)
+        if len(self._seen) > 2000:
+            del self._seen[next(iter(self._seen))]

@@ -1,0 +1,141 @@
+"""The reconcile loop: workers that take keys from the queue, and the resync that corrects the cache."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from . import metrics
+from .cache import ObjectCache
+from .errors import ReconcileError, TerminalError, WaitingError
+from .objects import Key, Object
+from .queue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a reconcile ended. `requeue_after` (seconds) asks for another look although nothing may change."""
+
+    requeue_after: float | None = None
+
+
+class Reconciler(Protocol):
+    """Makes one object true. Called with a key; does everything, every time; may be called at any moment."""
+
+    async def reconcile(self, key: Key) -> Result: ...
+
+
+Lister = Callable[[str], Awaitable[list[Object]]]
+
+
+class ReconcileLoop:
+    """Runs reconcilers over a queue.
+
+    `reconcilers` maps a primary kind to its reconciler; `kinds` are all cached kinds; `lister` lists one kind live.
+    """
+
+    def __init__(
+        self,
+        queue: WorkQueue,
+        cache: ObjectCache,
+        reconcilers: Mapping[str, Reconciler],
+        kinds: tuple[str, ...],
+        lister: Lister,
+        workers: int = 8,
+        resync_seconds: float = 600.0,
+    ) -> None:
+        self._queue = queue
+        self._cache = cache
+        self._reconcilers = reconcilers
+        self._kinds = kinds
+        self._lister = lister
+        self._workers = workers
+        self._resync_seconds = resync_seconds
+        self._tasks: list[asyncio.Task[None]] = []
+        self._started_at: dict[Key, float] = {}
+        self.synced = False
+
+    async def start(self) -> None:
+        """Read the whole state once, then start the workers and the resync."""
+        while not await self.resync():
+            await asyncio.sleep(2)
+        self._tasks = [asyncio.create_task(self._work(), name=f"worker-{n}") for n in range(self._workers)]
+        self._tasks.append(asyncio.create_task(self._resync_forever(), name="resync"))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def resync(self) -> bool:
+        """Replace the cache from LISTs and queue every primary object; False when a LIST failed."""
+        try:
+            for kind in self._kinds:
+                self._cache.replace(kind, await self._lister(kind))
+        except ReconcileError as error:
+            metrics.RESYNCS.labels("failed").inc()
+            logger.error("resync failed", extra={"error": str(error)})
+            return False
+        metrics.RESYNCS.labels("ok").inc()
+        for kind in self._reconcilers:
+            for obj in self._cache.of_kind(kind):
+                metadata = obj["metadata"]
+                self._queue.add(Key(kind, metadata.get("namespace", ""), metadata["name"]))
+        self.synced = True
+        return True
+
+    def longest_reconcile(self) -> float:
+        """Seconds that the longest-running reconcile has been at it; 0 when none runs."""
+        return max((time.monotonic() - since for since in self._started_at.values()), default=0.0)
+
+    def alive(self) -> bool:
+        """Whether every task of the loop still runs."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
+    async def _resync_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._resync_seconds * random.uniform(0.85, 1.15))  # noqa: S311
+            await self.resync()
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            metrics.QUEUE_DEPTH.set(len(self._queue))
+            try:
+                await self._once(key)
+            finally:
+                self._queue.done(key)
+
+    async def _once(self, key: Key) -> None:
+        self._started_at[key] = time.monotonic()
+        outcome = "ok"
+        try:
+            result = await self._reconcilers[key.kind].reconcile(key)
+        except WaitingError as error:
+            outcome = "waiting"
+            self._queue.forget(key)
+            self._queue.add_after(key, error.retry_after)
+        except TerminalError:
+            outcome = "terminal"
+            self._queue.forget(key)
+        except ReconcileError as error:
+            outcome = "retryable"
+            delay = self._queue.retry(key)
+            logger.warning("will retry", extra={"key": str(key), "seconds": delay, "error": str(error)})
+        except Exception:
+            outcome = "crash"
+            delay = self._queue.retry(key)
+            logger.exception("reconcile crashed", extra={"key": str(key), "seconds": delay})
+        else:
+            self._queue.forget(key)
+            if result.requeue_after is not None:
+                self._queue.add_after(key, result.requeue_after)
+        finally:
+            seconds = time.monotonic() - self._started_at.pop(key)
+            metrics.RECONCILES.labels(key.kind, outcome).inc()
+            metrics.RECONCILE_SECONDS.labels(key.kind).observe(seconds)

@@ -1,0 +1,72 @@
+"""Does a live object still carry what we would apply?"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kubernetes.utils.quantity import parse_quantity
+
+from ..engine.objects import Object, annotations_of
+
+APPLIED_HASH = "tracetrack.io/applied-hash"
+_QUANTITIES = {"limits", "requests", "averageValue", "storage", "sizeLimit"}
+
+
+def with_hash(manifest: Object) -> Object:
+    """`manifest` with the hash of itself in an annotation, so that a field we stop setting is noticed."""
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+    metadata = manifest["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), APPLIED_HASH: digest}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def difference(desired: Object, live: Object | None) -> str | None:
+    """Why `desired` has to be applied, or None when `live` carries all of it.
+
+    Both are manifests; `desired` comes from `with_hash`. Values the API server added (defaults) are not looked at.
+    """
+    if live is None:
+        return "missing"
+    if annotations_of(live).get(APPLIED_HASH) != annotations_of(desired)[APPLIED_HASH]:
+        return "changed"
+    path = _first_difference(desired, live, "", False)
+    return None if path is None else f"edited at {path}"
+
+
+def _first_difference(wanted: Any, live: Any, path: str, quantity: bool) -> str | None:
+    if isinstance(wanted, Mapping):
+        if not isinstance(live, Mapping):
+            return None if not wanted and live is None else path
+        for key, value in wanted.items():
+            found = _first_difference(value, live.get(key), f"{path}.{key}", quantity or key in _QUANTITIES)
+            if found is not None:
+                return found
+        return None
+    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
+        if not wanted and live is None:
+            return None
+        if not isinstance(live, Sequence) or len(live) < len(wanted):
+            return path
+        return _list_difference(wanted, live, path, quantity)
+    if wanted is None:
+        return None
+    if quantity and live is not None:
+        return None if parse_quantity(wanted) == parse_quantity(live) else path
+    return None if wanted == live else path
+
+
+def _list_difference(wanted: Sequence[Any], live: Sequence[Any], path: str, quantity: bool) -> str | None:
+    if all(isinstance(item, Mapping) and "name" in item for item in (*wanted, *live)):
+        by_name = {item["name"]: item for item in live}
+        for item in wanted:
+            name = item["name"]
+            found = _first_difference(item, by_name.get(name), f"{path}[{name}]", quantity)
+            if found is not None:
+                return found
+        return None
+    for number, (item, other) in enumerate(zip(wanted, live, strict=False)):
+        found = _first_difference(item, other, f"{path}[{number}]", quantity)
+        if found is not None:
+            return found
+    return None
