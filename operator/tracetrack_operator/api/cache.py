@@ -1,0 +1,127 @@
+"""`spec.cache`: the Redis that sessions, events and read caches go through."""
+
+from typing import Any
+
+from pydantic import ConfigDict, Field, model_validator
+
+from .database import section_rules, with_section
+from .meta import LocalObjectReference
+from .model import ApiModel, Enumeration, Rule, StorageSize, rules
+
+EMBEDDED_CACHE_STORAGE = "1Gi"
+
+
+class CacheProvider(Enumeration):
+    ELASTICACHE = "ElastiCache"
+    EXTERNAL = "External"
+    EMBEDDED = "Embedded"
+
+
+class EmbeddedCache(ApiModel):
+    """Redis in one pod of the namespace, for laptops and tests: no replica, no TLS."""
+
+    storage: StorageSize = Field(
+        default=EMBEDDED_CACHE_STORAGE, description="Size of the volume, in Mi, Gi or Ti. It can grow, never shrink."
+    )
+    storage_class_name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        description="StorageClass of the volume. Absent: the cluster's default class.",
+    )
+
+
+class ExternalCache(ApiModel):
+    """A Redis (7 or later) that you run."""
+
+    secret_ref: LocalObjectReference = Field(
+        description="Secret with the keys host, port, and optionally username, password, tls (true or false; default "
+        "false) and ca.crt (PEM)."
+    )
+
+
+class ElastiCacheCache(ApiModel):
+    """An Amazon ElastiCache replication group, made by the operator or adopted by its identifier."""
+
+    replication_group_identifier: str | None = Field(
+        default=None,
+        max_length=40,
+        pattern=r"^[a-z](-?[a-z0-9])*$",
+        description="Replication group identifier. Absent: <cluster>-<namespace>-<name>. It can't be changed "
+        "afterwards.",
+    )
+    node_type: str = Field(
+        default="cache.t4g.micro",
+        max_length=40,
+        pattern=r"^cache\.[a-z0-9-]+\.[a-z0-9]+$",
+        description="Cache node type.",
+    )
+    engine_version: str = Field(
+        default="8.0", max_length=6, pattern=r"^[0-9]{1,2}\.[0-9]{1,2}$", description="Version of the Valkey engine."
+    )
+    replicas: int = Field(
+        default=1,
+        ge=0,
+        le=5,
+        description="Read replicas beside the primary. 1 or more: failover by itself, in two zones.",
+    )
+    subnet_group_name: str | None = Field(
+        default=None, min_length=1, max_length=255, description="Cache subnet group. Absent: the operator's setting."
+    )
+    security_group_ids: list[str] = Field(
+        default_factory=list,
+        max_length=5,
+        description="VPC security groups of the nodes. Empty: the operator's setting.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+
+
+_SECTIONS = {"ElastiCache": "elasticache", "External": "external", "Embedded": "embedded"}
+
+
+class CacheSpec(ApiModel):
+    """One provider and the section named after it."""
+
+    provider: CacheProvider = Field(
+        description="ElastiCache: Amazon ElastiCache. External: a Redis you run, reached with a Secret you bring. "
+        "Embedded: Redis in the cluster, for laptops and tests. It can't be changed afterwards."
+    )
+    embedded: EmbeddedCache | None = Field(default=None, description="Settings of provider Embedded; absent otherwise.")
+    external: ExternalCache | None = Field(default=None, description="Settings of provider External; absent otherwise.")
+    elasticache: ElastiCacheCache | None = Field(
+        default=None, description="Settings of provider ElastiCache; absent otherwise."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_section(cls, value: Any) -> Any:
+        return with_section(value, _SECTIONS)
+
+    def section(self) -> EmbeddedCache | ExternalCache | ElastiCacheCache:
+        """The settings of the chosen provider; parsing has made sure that they are there."""
+        chosen = {
+            CacheProvider.EMBEDDED: self.embedded,
+            CacheProvider.EXTERNAL: self.external,
+            CacheProvider.ELASTICACHE: self.elasticache,
+        }[self.provider]
+        if chosen is None:
+            raise ValueError(f"spec.cache.{_SECTIONS[self.provider]} is absent with provider {self.provider}; add it")
+        return chosen
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *section_rules("spec.cache", _SECTIONS, "External"),
+            Rule(
+                f"quantity(self.?embedded.?storage.orValue('{EMBEDDED_CACHE_STORAGE}')).compareTo("
+                f"quantity(oldSelf.?embedded.?storage.orValue('{EMBEDDED_CACHE_STORAGE}'))) >= 0",
+                "spec.cache.embedded.storage can't shrink, since volumes only grow: set the earlier size or a "
+                "larger one",
+            ),
+            Rule(
+                "self.?elasticache.?replicationGroupIdentifier.orValue('') == "
+                "oldSelf.?elasticache.?replicationGroupIdentifier.orValue('')",
+                "spec.cache.elasticache.replicationGroupIdentifier can't be changed: "
+                "restore it, and create a new TraceTrackDeployment for another replication group",
+            ),
+        )
+    )
