@@ -1,0 +1,42 @@
+"""Where the stage keeps things: one cache per user, one state folder per checkout."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+NODE = HERE / "node"
+
+
+def cache_dir() -> Path:
+    """`$TRACETRACK_CACHE`, or `~/.cache/tracetrack`: what was compiled or fetched, safe to delete."""
+    path = Path(os.environ.get("TRACETRACK_CACHE") or Path.home() / ".cache" / "tracetrack").resolve()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def bin_dir() -> Path:
+    """The cache's folder of executables."""
+    path = cache_dir() / "bin"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def log_dir() -> Path:
+    """Logs of the last run of each step."""
+    path = cache_dir() / "log"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold the cache's lock `name`: the second of two processes that would make a thing waits, then finds it made."""
+    with (cache_dir() / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

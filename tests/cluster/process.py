@@ -1,0 +1,61 @@
+"""Server processes on loopback that end with whoever started them."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.cluster.run import StageError
+
+# Dies with its parent even when that is killed: PR_SET_PDEATHSIG (1) with SIGKILL (9), then becomes the server.
+_LAUNCH = "import ctypes,os,sys;ctypes.CDLL(None).prctl(1,9);os.execv(sys.argv[1],sys.argv[2:])"
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` different TCP ports that nothing listens on at 127.0.0.1 at the moment."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+class Server:
+    """A running `binary`, its output in `log`."""
+
+    def __init__(self, binary: Path, arguments: Sequence[str], log: Path) -> None:
+        self.name, self.log = binary.name, log
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-S", "-E", "-c", _LAUNCH, str(binary), str(binary), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=log.parent,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise `StageError` with the end of the log if the process has ended."""
+        code = self._process.poll()
+        if code is not None:
+            tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+            raise StageError(f"{self.name} ended with exit status {code}:\n{tail}")
+
+    def stop(self) -> None:
+        """End it: asked first, killed after 3 seconds."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(3)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()

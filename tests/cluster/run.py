@@ -1,0 +1,92 @@
+"""Steps that show what they do and how long it took, and commands that are quiet unless they fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cluster.paths import log_dir
+
+_TAIL = 25
+
+
+class StageError(Exception):
+    """The stage can't be set up; the message names what is wrong and the remedy."""
+
+
+def say(message: str) -> None:
+    """One line of progress, on stderr so that stdout stays for answers."""
+    print(f"  {message}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Announce `what`, then say how long it took (seconds)."""
+    start = time.monotonic()
+    print(f"- {what} …", file=sys.stderr, flush=True)
+    try:
+        yield
+    except BaseException:
+        print(f"  failed after {time.monotonic() - start:.1f} s: {what}", file=sys.stderr, flush=True)
+        raise
+    print(f"  {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+
+
+def quiet(
+    command: Sequence[str | Path],
+    log: str,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: Path | None = None,
+) -> None:
+    """Run `command` with its output in the cache's `log/LOG.log`; on failure raise with the end of that output."""
+    path = log_dir() / f"{log}.log"
+    words = [str(word) for word in command]
+    with path.open("wb") as out, (stdin or Path(os.devnull)).open("rb") as given:
+        code = subprocess.run(
+            words,
+            check=False,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=given,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        ).returncode
+    if code:
+        tail = "\n".join(path.read_text(errors="replace").splitlines()[-_TAIL:])
+        raise StageError(f"{' '.join(words[:6])} failed with exit status {code}:\n{tail}\n(all of it: {path})")
+
+
+def output(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
+    """What `command` prints; raises `StageError` with its stderr when it fails."""
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        words, check=False, env={**os.environ, **(env or {})}, input=stdin, capture_output=True, text=True
+    )
+    if done.returncode:
+        text = (done.stderr or done.stdout).strip()
+        raise StageError(f"{' '.join(words[:6])} failed with exit status {done.returncode}:\n{text}")
+    return done.stdout
+
+
+def succeeds(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, timeout: float = 30) -> bool:
+    """Whether `command` ends with status 0 within `timeout` seconds; False as well where it isn't installed."""
+    try:
+        words = [str(word) for word in command]
+        done = subprocess.run(
+            words,
+            check=False,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
