@@ -45,13 +45,13 @@ class ObjectCache:
         if held is not None and uid_of(held) == uid_of(obj):
             self._drop(key)
 
-    def replace(self, kind: str, objects: Iterable[Object]) -> None:
-        """Make the cache of `kind` what a LIST has just shown."""
+    def replace(self, kind: str, objects: Iterable[Object]) -> int:
+        """Make the cache of `kind` what a LIST has just shown; gives how many objects that changed."""
         fresh = {key_of(obj): obj for obj in objects}
-        for key in self._kinds[kind] - fresh.keys():
+        gone = self._kinds[kind] - fresh.keys()
+        for key in gone:
             self._drop(key)
-        for obj in fresh.values():
-            self.put(obj)
+        return len(gone) + sum(self.put(obj) for obj in fresh.values())
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         return self._objects.get(Key(kind, namespace, name))

@@ -36,7 +36,8 @@ Lister = Callable[[str], Awaitable[list[Object]]]
 class ReconcileLoop:
     """Runs reconcilers over a queue.
 
-    `reconcilers` maps a primary kind to its reconciler; `kinds` are all cached kinds; `lister` lists one kind live.
+    `reconcilers` maps a primary kind to its reconciler; `kinds` are all cached kinds; `lister` lists one kind live;
+    `silent_for` gives the seconds since the watch of a kind last delivered anything.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ReconcileLoop:
         reconcilers: Mapping[str, Reconciler],
         kinds: tuple[str, ...],
         lister: Lister,
+        silent_for: Callable[[str], float],
         workers: int = 8,
         resync_seconds: float = 600.0,
     ) -> None:
@@ -54,6 +56,8 @@ class ReconcileLoop:
         self._reconcilers = reconcilers
         self._kinds = kinds
         self._lister = lister
+        self._silent_for = silent_for
+        self._missed: dict[str, float] = {}
         self._workers = workers
         self._resync_seconds = resync_seconds
         self._tasks: list[asyncio.Task[None]] = []
@@ -76,7 +80,9 @@ class ReconcileLoop:
         """Replace the cache from LISTs and queue every primary object; False when a LIST failed."""
         try:
             for kind in self._kinds:
-                self._cache.replace(kind, await self._lister(kind))
+                changed = self._cache.replace(kind, await self._lister(kind))
+                if changed and self.synced and self._silent_for(kind) > self._resync_seconds / 2:
+                    self._missed[kind] = time.monotonic()
         except ReconcileError as error:
             metrics.RESYNCS.labels("failed").inc()
             logger.error("resync failed", extra={"error": str(error)})
@@ -92,6 +98,11 @@ class ReconcileLoop:
     def longest_reconcile(self) -> float:
         """Seconds that the longest-running reconcile has been at it; 0 when none runs."""
         return max((time.monotonic() - since for since in self._started_at.values()), default=0.0)
+
+    def deaf_kinds(self) -> list[str]:
+        """Kinds in which a resync found changes that their watch has not delivered a minute later either."""
+        now = time.monotonic()
+        return [kind for kind, at in self._missed.items() if now - at > 60 and self._silent_for(kind) > now - at]
 
     def alive(self) -> bool:
         """Whether every task of the loop still runs."""

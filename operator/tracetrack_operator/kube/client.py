@@ -15,9 +15,10 @@ from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.resource import Resource
 from prometheus_client import Counter, Histogram
 
+from ..api.constants import FIELD_MANAGER
 from ..engine.errors import ReconcileError, RetryableError, TerminalError
 from ..engine.objects import Object
-from .kinds import KINDS, MANAGER, Kind
+from .kinds import KINDS, Kind
 
 REQUEST_SECONDS = 30.0
 PAGE_SIZE = 500
@@ -92,10 +93,10 @@ class KubeClient:
             if not token:
                 return items
 
-    async def apply(self, manifest: Object, *, field_manager: str = MANAGER) -> Object:
+    async def apply(self, manifest: Object, *, field_manager: str = FIELD_MANAGER) -> Object:
         return await self._apply("apply", self._resources[manifest["kind"]], manifest, field_manager)
 
-    async def apply_status(self, manifest: Object, *, field_manager: str = f"{MANAGER}-status") -> Object:
+    async def apply_status(self, manifest: Object, *, field_manager: str = f"{FIELD_MANAGER}-status") -> Object:
         resource = self._resources[manifest["kind"]]
         return await self._apply("apply_status", _StatusOf(resource), manifest, field_manager)
 

@@ -2,11 +2,7 @@
 
 from dataclasses import dataclass
 
-GROUP = "tracetrack.io"
-VERSION = "v1alpha1"
-MANAGED_BY = "app.kubernetes.io/managed-by"
-MANAGER = "tracetrack-operator"
-MANAGED_SELECTOR = f"{MANAGED_BY}={MANAGER}"
+from ..api.constants import GROUP, MANAGED_SELECTOR, VERSION
 
 
 @dataclass(frozen=True)

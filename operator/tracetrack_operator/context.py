@@ -1,0 +1,49 @@
+"""What every reconciler is handed."""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from .aws.client import AwsPort
+from .engine.cache import ObjectCache
+from .engine.events import EventRecorder
+from .engine.objects import Object, controller_uid
+from .engine.ports import KubePort
+from .engine.queue import WorkQueue
+from .engine.status import StatusWriter
+from .settings import Settings
+
+BY_OWNER = "owner"
+BY_DEPLOYMENT = "deployment"
+
+
+@dataclass(frozen=True)
+class Context:
+    settings: Settings
+    cache: ObjectCache
+    queue: WorkQueue
+    kube: KubePort
+    aws: AwsPort
+    recorder: EventRecorder
+    status: StatusWriter
+
+    def children(self, owner: Object) -> list[Object]:
+        """The cached objects that `owner` controls."""
+        return self.cache.by_index(BY_OWNER, owner["metadata"]["uid"])
+
+    def fleets_of(self, namespace: str, deployment: str) -> list[Object]:
+        """The cached ScannerFleets whose `spec.deploymentRef` names that deployment."""
+        return self.cache.by_index(BY_DEPLOYMENT, (namespace, deployment))
+
+
+def _owner(obj: Object) -> Iterable[Hashable]:
+    uid = controller_uid(obj)
+    return [uid] if uid else []
+
+
+def _deployment(obj: Object) -> Iterable[Hashable]:
+    if obj["kind"] != "ScannerFleet":
+        return []
+    return [(obj["metadata"]["namespace"], obj.get("spec", {}).get("deploymentRef", {}).get("name"))]
+
+
+INDEXERS = {BY_OWNER: _owner, BY_DEPLOYMENT: _deployment}

@@ -1,0 +1,48 @@
+"""The operator's own settings, from the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an installation sets once, for all custom resources.
+
+    `cluster` is this cluster's name inside the AWS account and part of every AWS name; `app_repository` and
+    `embedded_image` are the images used where a resource names none; `namespaces` empty means all.
+    Each field is read from `TRACETRACK_<FIELD>`.
+    """
+
+    cluster: str = "kind"
+    app_repository: str = "tracetrack-app"
+    embedded_image: str = "tracetrack-embedded:0.1.0"
+    namespaces: tuple[str, ...] = ()
+    workers: int = 8
+    resync_seconds: float = 600.0
+    health_port: int = 8080
+    metrics_port: int = 9090
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings. Raises ValueError that names the variable and what it takes."""
+        values: dict[str, object] = {}
+        for field in fields(cls):
+            variable = f"TRACETRACK_{field.name.upper()}"
+            text = environ.get(variable, "").strip()
+            if not text:
+                continue
+            try:
+                values[field.name] = _convert(text, field.default)
+            except ValueError:
+                wanted = type(field.default).__name__
+                raise ValueError(f"{variable} must be of type {wanted}, not {text!r}; correct or unset it") from None
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _convert(text: str, default: object) -> object:
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return type(default)(text)  # type: ignore[call-arg]
