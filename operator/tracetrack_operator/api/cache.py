@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, model_validator
 
-from .database import section_rules, with_section
+from .database import fixed_rule, growth_rule, section_rules, with_section
 from .meta import LocalObjectReference
-from .model import ApiModel, Enumeration, Rule, StorageSize, rules
+from .model import ApiModel, Enumeration, StorageSize, rules
 
 EMBEDDED_CACHE_STORAGE = "1Gi"
 
@@ -111,15 +111,17 @@ class CacheSpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             *section_rules("spec.cache", _SECTIONS, "External"),
-            Rule(
-                f"quantity(self.?embedded.?storage.orValue('{EMBEDDED_CACHE_STORAGE}')).compareTo("
-                f"quantity(oldSelf.?embedded.?storage.orValue('{EMBEDDED_CACHE_STORAGE}'))) >= 0",
+            growth_rule(
+                "embedded",
+                "storage",
+                EMBEDDED_CACHE_STORAGE,
                 "spec.cache.embedded.storage can't shrink, since volumes only grow: set the earlier size or a "
                 "larger one",
+                quantities=True,
             ),
-            Rule(
-                "self.?elasticache.?replicationGroupIdentifier.orValue('') == "
-                "oldSelf.?elasticache.?replicationGroupIdentifier.orValue('')",
+            fixed_rule(
+                "elasticache",
+                "replicationGroupIdentifier",
                 "spec.cache.elasticache.replicationGroupIdentifier can't be changed: "
                 "restore it, and create a new TraceTrackDeployment for another replication group",
             ),

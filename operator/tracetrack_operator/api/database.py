@@ -50,6 +50,31 @@ def section_rules(field: str, sections: dict[str, str], needs_secret: str) -> li
     ]
 
 
+def _compared(left: str, right: str, quantities: bool) -> str:
+    return f"quantity({left}).compareTo(quantity({right})) >= 0" if quantities else f"{left} >= {right}"
+
+
+def growth_rule(section: str, field: str, default: str, message: str, quantities: bool = False) -> Rule:
+    """A size that can't shrink, counted as its default where the section was or is left out.
+
+    The branches are spelled out because the API server can't bound the cost of a value that orValue() chose.
+    """
+    new, old = f"self.{section}.{field}", f"oldSelf.{section}.{field}"
+    literal = f"'{default}'" if quantities else default
+    return Rule(
+        f"has(self.{section}) ? (has(oldSelf.{section}) ? {_compared(new, old, quantities)} : "
+        f"{_compared(new, literal, quantities)}) : "
+        f"(!has(oldSelf.{section}) || {_compared(literal, old, quantities)})",
+        message,
+    )
+
+
+def fixed_rule(section: str, field: str, message: str) -> Rule:
+    """An optional field of an optional section that can't be set, changed or removed after the creation."""
+    new, old = (f"has({side}.{section}) && has({side}.{section}.{field})" for side in ("self", "oldSelf"))
+    return Rule(f"{new} ? {old} && self.{section}.{field} == oldSelf.{section}.{field} : !({old})", message)
+
+
 class EmbeddedDatabase(ApiModel):
     """PostgreSQL in one pod of the namespace, for laptops and tests: no replica, no backup, no TLS."""
 
@@ -176,20 +201,24 @@ class DatabaseSpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             *section_rules("spec.database", _SECTIONS, "External"),
-            Rule(
-                f"quantity(self.?embedded.?storage.orValue('{EMBEDDED_DATABASE_STORAGE}')).compareTo("
-                f"quantity(oldSelf.?embedded.?storage.orValue('{EMBEDDED_DATABASE_STORAGE}'))) >= 0",
-                "spec.database.embedded.storage can't shrink, since volumes only grow: set the earlier size or "
-                "a larger one",
+            growth_rule(
+                "embedded",
+                "storage",
+                EMBEDDED_DATABASE_STORAGE,
+                "spec.database.embedded.storage can't shrink, since volumes only grow: "
+                "set the earlier size or a larger one",
+                quantities=True,
             ),
-            Rule(
-                f"self.?rds.?allocatedStorageGiB.orValue({RDS_ALLOCATED_STORAGE_GIB}) >= "
-                f"oldSelf.?rds.?allocatedStorageGiB.orValue({RDS_ALLOCATED_STORAGE_GIB})",
+            growth_rule(
+                "rds",
+                "allocatedStorageGiB",
+                str(RDS_ALLOCATED_STORAGE_GIB),
                 "spec.database.rds.allocatedStorageGiB can't shrink, since RDS storage only grows: "
                 "set the earlier size or a larger one",
             ),
-            Rule(
-                "self.?rds.?instanceIdentifier.orValue('') == oldSelf.?rds.?instanceIdentifier.orValue('')",
+            fixed_rule(
+                "rds",
+                "instanceIdentifier",
                 "spec.database.rds.instanceIdentifier can't be changed, since the data would stay behind: "
                 "restore it, and create a new TraceTrackDeployment for another instance",
             ),

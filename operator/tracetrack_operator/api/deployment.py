@@ -30,7 +30,6 @@ def name_rule(kind: str) -> Rule:
         f"metadata.name of a {kind} must be a DNS label of at most {NAME_MAX_LENGTH} characters (a-z, 0-9 and "
         f"-, starting "
         "with a letter), since child objects append to it: choose such a name",
-        ".metadata.name",
     )
 
 

@@ -209,8 +209,10 @@ class ScannerFleet(Resource):
         root_rules=(
             name_rule("ScannerFleet"),
             Rule(
-                "self.spec.naming.?prefix.orValue(self.metadata.name + '-') == "
-                "oldSelf.spec.naming.?prefix.orValue(oldSelf.metadata.name + '-')",
+                "has(self.spec.naming.prefix) ? "
+                "self.spec.naming.prefix == (has(oldSelf.spec.naming.prefix) ? oldSelf.spec.naming.prefix : "
+                "self.metadata.name + '-') : "
+                "!has(oldSelf.spec.naming.prefix) || oldSelf.spec.naming.prefix == self.metadata.name + '-'",
                 "spec.naming.prefix can't be changed, since every scanner would get another name: "
                 "restore it, or create a new ScannerFleet",
                 ".spec.naming.prefix",
