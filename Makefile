@@ -1,0 +1,67 @@
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test unit integration e2e lint format cluster cluster-down aws generate requirements packages clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## A whole TraceTrack on a kind cluster, with the address of its page at the end
+	@$(BIN)/python -m tests.demo up
+
+demo-down: $(STAMP) ## Remove what make demo made
+	@$(BIN)/python -m tests.demo down
+
+test: lint unit integration e2e ## Everything: lint, unit, integration, e2e
+
+unit: $(STAMP) ## Tests without servers
+	$(PYTEST) tests/unit
+
+integration: $(STAMP) packages ## Tests on a real control plane, PostgreSQL, Redis and the emulated AWS
+	$(PYTEST) tests/integration
+
+e2e: $(STAMP) packages ## Tests on a kind cluster of their own (KEEP_CLUSTER=1 leaves it)
+	$(PYTEST) tests/e2e
+
+lint: $(STAMP) ## ruff, mypy --strict on both packages, helm lint, generated files up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m tracetrack_operator.api --check
+	@helm="$$($(PYTHON) -m tests.cluster.commands tools helm)" && "$$helm" lint --strict charts/tracetrack-operator
+
+format: $(STAMP) ## Put the code in its usual shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: $(STAMP) ## Write the CRDs and their field reference from the models
+	$(BIN)/python -m tracetrack_operator.api
+
+cluster: ## A kind cluster, whatever the machine has (CLUSTER_NAME, KUBECONFIG_OUT)
+	@tests/cluster/up
+
+cluster-down: ## Remove it, and the Docker engine if it was started for it
+	@tests/cluster/down
+
+aws: $(STAMP) packages ## The emulated AWS on loopback, until interrupted
+	$(BIN)/python -m tests.aws
+
+requirements: $(STAMP) ## Pin the dependencies anew
+	$(BIN)/uv pip compile -q --no-emit-index-url --universal --python-version 3.11 --extra operator -o operator/requirements.txt pyproject.toml
+	$(BIN)/uv pip compile -q --no-emit-index-url --universal --python-version 3.11 --extra app -o app/requirements.txt pyproject.toml
+	$(BIN)/uv pip compile -q --no-emit-index-url --universal --python-version 3.11 --extra operator --extra app --extra dev -o tests/requirements.txt pyproject.toml
+
+packages:
+	@$(PYTHON) -m tests.cluster.commands packages
+
+$(STAMP): tests/requirements.txt pyproject.toml
+	@$(PYTHON) -m tests.cluster.commands venv $(VENV)
+	@touch $@
+
+clean: ## Remove the virtual environment and what tests left
+	rm -rf $(VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
