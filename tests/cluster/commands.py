@@ -5,7 +5,10 @@ They run before there is a virtual environment, so with the standard library onl
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
+from pathlib import Path
 
 from tests.cluster.run import StageError
 
@@ -13,12 +16,69 @@ from tests.cluster.run import StageError
 def _binaries(arguments: list[str]) -> None:
     from tests.cluster import golang
 
-    if arguments:
-        raise StageError("binaries takes no arguments")
+    _none("binaries", "Compile what integration tests start and print its folder.", arguments)
     print(golang.kubernetes().parent)
 
 
-_COMMANDS = {"binaries": _binaries}
+def _tools(arguments: list[str]) -> None:
+    from tests.cluster import tools
+
+    parser = argparse.ArgumentParser("tools", description="Have these tools and print their paths, one a line.")
+    parser.add_argument("tool", nargs="*", choices=[[], *tools.TOOLS], help="all of them if none is named")
+    for name in parser.parse_args(arguments).tool or tools.TOOLS:
+        print(tools.TOOLS[name]())
+
+
+def _packages(arguments: list[str]) -> None:
+    from tests.cluster import packages
+
+    _none("packages", "Install the Debian packages of packages.txt that are missing.", arguments)
+    packages.ensure()
+
+
+def _up(arguments: list[str]) -> None:
+    from tests.cluster.kindcluster import KindCluster
+
+    _none("up", "Have a kind cluster; settings come from the environment, see README.md.", arguments)
+    cluster = KindCluster.from_environment()
+    cluster.up()
+    print(f"export KUBECONFIG={cluster.kubeconfig}")
+
+
+def _down(arguments: list[str]) -> None:
+    from tests.cluster.kindcluster import KindCluster
+
+    _none("down", "Delete the kind cluster and leave nothing running.", arguments)
+    KindCluster.from_environment().down()
+
+
+def _build_image(arguments: list[str]) -> None:
+    from tests.cluster import images
+
+    parser = argparse.ArgumentParser("build-image", description="Build an image and load it into a kind cluster.")
+    parser.add_argument("name", help="NAME:TAG")
+    parser.add_argument("context", type=Path, help="folder that the Dockerfile copies from")
+    parser.add_argument("-f", "--file", type=Path, help="Dockerfile (default: the one in the folder)")
+    parser.add_argument("--cluster", default=os.environ.get("CLUSTER_NAME") or "tracetrack")
+    parser.add_argument("--no-load", action="store_true", help="build only")
+    given = parser.parse_args(arguments)
+    print(images.build(given.name, given.context, given.file))
+    if not given.no_load:
+        images.load(given.name, given.cluster)
+
+
+def _none(name: str, description: str, arguments: list[str]) -> None:
+    argparse.ArgumentParser(name, description=description).parse_args(arguments)
+
+
+_COMMANDS = {
+    "binaries": _binaries,
+    "tools": _tools,
+    "packages": _packages,
+    "up": _up,
+    "down": _down,
+    "build-image": _build_image,
+}
 
 
 def main(arguments: list[str]) -> int:

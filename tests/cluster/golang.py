@@ -21,6 +21,7 @@ _MODULES = {
     "coredns": ".",
     "metrics-server": ".",
     "local-path-provisioner": "github.com/rancher/local-path-provisioner",
+    "pause": ".",
 }
 _FOLDERS = {"local-path-provisioner": "storage"}
 
@@ -96,7 +97,7 @@ def kubernetes() -> Path:
 
 
 def addons() -> list[Path]:
-    """CoreDNS, metrics-server and local-path-provisioner."""
+    """What else a node runs: CoreDNS, metrics-server, local-path-provisioner and the pods' first process."""
     return [
         _compile(name, NODE / _FOLDERS.get(name, name), package, "-s -w", f"{name} (once)")
         for name, package in _MODULES.items()

@@ -1,0 +1,159 @@
+"""The image of a kind node: the public one where it can be had, else one made of Debian packages and Go modules."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.cluster import engine, golang, rootfs
+from tests.cluster.paths import NODE, bin_dir, cache_dir, locked
+from tests.cluster.run import StageError, output, say, step, succeeds
+
+PUBLIC_IMAGE = "kindest/node:v1.34.0"
+LOCAL_NAME = "tracetrack-node"
+PYTHON_IMAGE = f"python:3.13-slim-{rootfs.SUITE}"
+COMPONENTS_IMAGE = "stage-components:local"
+PAUSE_IMAGE = "stage-pause:local"
+METRICS_SERVER_IMAGE = "stage-metrics-server:local"
+_BINARIES = ("kubernetes", "coredns", "metrics-server", "local-path-provisioner", "pause")
+_CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "etcd")
+
+
+def ensure() -> str:
+    """The name of a node image that the engine has, and beside it `PYTHON_IMAGE` for the project's Dockerfiles.
+
+    `$CLUSTER_IMAGES`: `public` (never build), `build` (never pull) or unset (build where nothing can be pulled).
+    """
+    mode = os.environ.get("CLUSTER_IMAGES") or "auto"
+    if mode not in {"auto", "public", "build"}:
+        raise StageError(f"CLUSTER_IMAGES is {mode!r}: make it 'public', 'build' or unset it")
+    with locked("node-image"):
+        local = f"{LOCAL_NAME}:{golang.KUBERNETES_VERSION}-{_stamp()}"
+        if mode != "public" and _have(local) and _have(PYTHON_IMAGE):
+            return local
+        if mode != "build" and (_have(PUBLIC_IMAGE) or _pull(PUBLIC_IMAGE, required=mode == "public")):
+            return PUBLIC_IMAGE
+        _build(local)
+        return local
+
+
+def is_local(image: str) -> bool:
+    """Whether `image` is one that we made."""
+    return image.startswith(f"{LOCAL_NAME}:")
+
+
+def _have(image: str) -> bool:
+    return succeeds([engine.docker(), "image", "inspect", image])
+
+
+def _pull(image: str, required: bool) -> bool:
+    if not succeeds([engine.docker(), "manifest", "inspect", image], timeout=20):
+        if required:
+            raise StageError(f"{image} can't be pulled: connect this machine to a registry, or unset CLUSTER_IMAGES")
+        say("no container registry answers: making the node image here")
+        return False
+    with step(f"pulling {image} (once)"):
+        output([engine.docker(), "pull", "-q", image])
+    return True
+
+
+def _stamp() -> str:
+    digest = hashlib.sha256(repr((rootfs.NODE, rootfs.COMPONENTS)).encode())
+    for file in sorted(path for path in NODE.rglob("*") if path.is_file()):
+        digest.update(file.relative_to(NODE).as_posix().encode() + b"\0" + file.read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _build(name: str) -> None:
+    with ThreadPoolExecutor() as pool:
+        systems = [pool.submit(rootfs.make, system) for system in (rootfs.COMPONENTS, rootfs.PYTHON, rootfs.NODE)]
+        try:
+            golang.kubernetes()
+            golang.addons()
+        finally:
+            pool.shutdown(cancel_futures=True)
+        for system in systems:
+            system.result()
+    if not _have(PYTHON_IMAGE):
+        with step(f"making {PYTHON_IMAGE} (once)"):
+            output([engine.docker(), "import", "-c", 'CMD ["python3"]', rootfs.PYTHON.path, PYTHON_IMAGE])
+    with tempfile.TemporaryDirectory(dir=cache_dir()) as context, step("building the images of a node (once)"):
+        _fill(Path(context))
+        for target in ("components", "coredns", "pause", "metrics-server", "node"):
+            _build_target(Path(context), target)
+        images = _tag()
+    with step("putting the images into the node (once)"):
+        _assemble(name, images)
+
+
+def _fill(context: Path) -> None:
+    os.link(rootfs.NODE.path, context / "node.tar")
+    os.link(rootfs.COMPONENTS.path, context / "components.tar")
+    shutil.copy(NODE / "Dockerfile", context)
+    shutil.copytree(NODE / "files", context / "files")
+    (context / "bin").mkdir()
+    for binary in _BINARIES:
+        os.link(bin_dir() / binary, context / "bin" / binary)
+    for component in (*golang.COMPONENTS, "kubelet"):
+        (context / "bin" / component).symlink_to("kubernetes")
+    for family in ("iptables", "ip6tables"):
+        for suffix in ("", "-save", "-restore"):
+            (context / "bin" / f"{family}{suffix}").symlink_to("/usr/sbin/xtables-nft-multi")
+
+
+def _build_target(context: Path, target: str) -> None:
+    version = f"VERSION={golang.KUBERNETES_VERSION}"
+    command: list[str | Path] = [engine.docker(), "build", "-q", "-t", f"stage-{target}:local", "--target", target]
+    output([*command, "--build-arg", version, context], env=engine.build_environment())
+
+
+def _tag() -> list[str]:
+    """Name the images as kubeadm will ask for them; gives all names that a node has to have."""
+    wanted = output(
+        [bin_dir() / "kubeadm", "config", "images", "list", "--kubernetes-version", golang.KUBERNETES_VERSION]
+    )
+    names = [COMPONENTS_IMAGE, PAUSE_IMAGE, METRICS_SERVER_IMAGE]
+    for image in wanted.split():
+        component = image.rpartition("/")[2].partition(":")[0]
+        source = COMPONENTS_IMAGE if component in _CONTROL_PLANE else f"stage-{component}:local"
+        output([engine.docker(), "tag", source, image])
+        names.append(image)
+    return names
+
+
+def _assemble(name: str, images: list[str]) -> None:
+    docker = engine.docker()
+    run = ["run", "-d", "--privileged", "--security-opt", "seccomp=unconfined", "--entrypoint", "sleep"]
+    container = output([docker, *run, "stage-node:local", "infinity"]).strip()
+    try:
+        output([docker, "exec", "-d", container, "containerd"])
+        end = time.monotonic() + 30
+        while not succeeds([docker, "exec", container, "ctr", "version"]):
+            if time.monotonic() > end:
+                raise StageError("containerd doesn't start in the node image")
+            time.sleep(0.5)
+        _import(container, images)
+        output([docker, "exec", container, "pkill", "containerd"])
+        while succeeds([docker, "exec", container, "pgrep", "-x", "containerd"]):
+            time.sleep(0.2)
+        changes = ['ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]', "CMD []"]
+        options = [word for change in changes for word in ("--change", change)]
+        output([docker, "commit", *options, container, name])
+    finally:
+        output([docker, "rm", "-f", container])
+
+
+def _import(container: str, images: list[str]) -> None:
+    docker = engine.docker()
+    importing = [docker, "exec", "-i", container, "ctr", "-n", "k8s.io", "images", "import", "--no-unpack", "-"]
+    with subprocess.Popen([docker, "save", *images], stdout=subprocess.PIPE) as saving:
+        done = subprocess.run(importing, check=False, stdin=saving.stdout, capture_output=True, text=True)
+    if saving.returncode or done.returncode:
+        raise StageError(f"images can't be put into the node: {done.stderr.strip()}")
