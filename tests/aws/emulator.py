@@ -1,0 +1,171 @@
+"""The emulated AWS as a process of a test run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.error import HTTPError
+
+import boto3
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+REGION = "eu-central-1"
+
+
+class EmulatorError(RuntimeError):
+    """The emulator did not start or refused a control request."""
+
+
+class Faults:
+    """Switches failures on, per operation."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def add(
+        self,
+        service: str,
+        operation: str,
+        *,
+        kind: Literal["throttle", "error", "lost", "latency"],
+        times: int | None = 1,
+        probability: float | None = None,
+        seconds: float | None = None,
+        code: str | None = None,
+        status: int | None = None,
+        match: dict[str, Any] | None = None,
+    ) -> None:
+        """Spoil the next `times` calls (None: all) of an operation such as ("iot", "CreateThing"); "*" is any.
+
+        throttle and error answer without executing; lost executes and drops the connection; latency waits `seconds`
+        first. `match` narrows to calls with these parameters, `probability` (0-1) to some of them.
+        """
+        rule = {
+            **{"service": service, "operation": operation, "kind": kind, "times": times, "probability": probability},
+            **{"seconds": seconds, "code": code, "status": status, "match": match or {}},
+        }
+        self._emulator.control("POST", "faults", rule)
+
+    def clear(self) -> None:
+        self._emulator.control("DELETE", "faults")
+
+    def rules(self) -> list[dict[str, Any]]:
+        """The rules with how often each has fired (`fired`)."""
+        return list(self._emulator.control("GET", "faults"))
+
+
+class Emulator:
+    """Starts on a free loopback port and ends with the test run. Delays in seconds; `options` as the command takes."""
+
+    def __init__(
+        self, *, create_seconds: float = 0.3, modify_seconds: float = 0.3, delete_seconds: float = 0.3
+    ) -> None:
+        self._delays = {"create": create_seconds, "modify": modify_seconds, "delete": delete_seconds}
+        self._process: subprocess.Popen[str] | None = None
+        self.log = Path(os.devnull)
+        self.endpoint_url = ""
+        self.faults = Faults(self)
+
+    def start(self) -> Self:
+        """Start, and return once it answers. EmulatorError with the end of its log when it does not."""
+        command = [sys.executable, "-m", "tests.aws", "--port", "0", "--until-stdin-closes"]
+        for name, seconds in self._delays.items():
+            command += [f"--{name}-seconds", str(seconds)]
+        self.log = Path(tempfile.mkdtemp(prefix="tracetrack-aws-log-")) / "emulator.log"
+        with self.log.open("w") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT
+            )
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            self._process.wait(10)
+            raise EmulatorError(f"the emulated AWS did not start:\n{self.log.read_text()[-3000:]}")
+        self.endpoint_url = json.loads(line)["endpoint"]
+        return self
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+        if process.stdout:
+            process.stdout.close()
+        shutil.rmtree(self.log.parent, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def environ(self) -> dict[str, str]:
+        """What a process needs in its environment so that boto3 talks to this emulator."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "emulator",
+            "AWS_SECRET_ACCESS_KEY": "emulator",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def client(self, service: Any, **options: Any) -> Any:
+        """A boto3 client of `service`; standard retries with 3 attempts unless a `config` is given."""
+        given = {"config": Config(retries={"mode": "standard", "max_attempts": 3}), **options}
+        session = boto3.session.Session(
+            aws_access_key_id="emulator", aws_secret_access_key="emulator", region_name=REGION
+        )
+        return session.client(service, endpoint_url=self.endpoint_url, **given)
+
+    def calls(self, service: str | None = None, operation: str | None = None) -> list[dict[str, Any]]:
+        """The calls since the last reset, oldest first: service, operation, region, time (epoch seconds), duration
+        (seconds), status, error (code or None), fault (kind or None), params (short ones that are no secret)."""
+        return [
+            call
+            for call in self.control("GET", "calls")
+            if service in (None, call["service"]) and operation in (None, call["operation"])
+        ]
+
+    def unsupported(self) -> list[dict[str, str]]:
+        """Calls that no emulator supports: service, operation, reason."""
+        return list(self.control("GET", "unsupported"))
+
+    def quotas(self, enabled: bool, limits: dict[str, float] | None = None) -> None:
+        """Enforce AWS's API rates; `limits` overrides single ones: {"iot:CreateThing": calls per second}."""
+        self.control("PUT", "quotas", {"enabled": enabled, "limits": limits or {}})
+
+    def ca(self) -> str:
+        """The CA of the databases and caches, in PEM."""
+        return str(self.control("GET", "ca"))
+
+    def reset(self) -> None:
+        """Back to an empty account: resources, their servers, faults, quotas and recorded calls are gone."""
+        self.control("POST", "reset")
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """One request to the control interface under /_tracetrack/."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.endpoint_url}/_tracetrack/{path}", data=data, method=method)
+        request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                text = answer.read().decode()
+                return json.loads(text) if "json" in answer.headers["Content-Type"] else text
+        except HTTPError as refused:
+            raise EmulatorError(f"{method} {path}: {refused.read().decode()}") from refused

@@ -1,0 +1,138 @@
+"""The one endpoint: decodes, checks, counts and spoils each call, and hands it to moto or ministack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import ClientSession, web
+from yarl import URL
+
+from tests.aws import pages, protocol, validation
+from tests.aws.faults import Fault, Faults, Journal, Quotas, Record
+
+MINISTACK_SERVICES = ("iot", "iot-data")
+UNSUPPORTED_HEADER = "x-tracetrack-unsupported"
+_HOP_HEADERS = {"transfer-encoding", "connection", "keep-alive", "content-length", "host", "server", "date"}
+_SECRETS = ("password", "secretstring", "secretbinary", "authtoken", "token", "key")
+_THROTTLE = {"rds": "Throttling", "elasticache": "Throttling", "sts": "Throttling"}
+_INTERNAL = {"iot": "InternalFailureException", "secretsmanager": "InternalServiceError"}
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Front:
+    """`upstreams` maps "moto" and "ministack" to base URLs; `quotas`, `faults` and `journal` are what tests steer."""
+
+    def __init__(self, upstreams: dict[str, str], quotas: Quotas, session: Callable[[], ClientSession]) -> None:
+        self.upstreams = upstreams
+        self.quotas = quotas
+        self.faults = Faults()
+        self.journal = Journal()
+        self._session = session
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        url = f"{request.scheme}://{request.host}{request.raw_path}"
+        began = time.time()
+        call = protocol.decode(request.method, url, headers, body)
+        record = Record(call.service, call.operation, call.region, began, params=_shown(call))
+        self.journal.calls.append(record)
+        fault = self.faults.pick(call.service, call.operation, call.params)
+        status, answer_headers, answer = await self._answer(call, fault, request.method, url, headers, body)
+        record.duration = round(time.time() - began, 4)
+        record.status = status
+        record.error = _error_code(status, answer_headers, answer)
+        record.fault = fault.kind if fault else None
+        if fault and fault.kind == "lost":
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=499)
+        return web.Response(status=status, headers=answer_headers, body=answer)
+
+    async def _answer(
+        self, call: protocol.Call, fault: Fault | None, method: str, url: str, headers: dict[str, str], body: bytes
+    ) -> Answer:
+        if call.model is None:
+            return self._unsupported(call, "no such service or operation is known to botocore")
+        if fault and fault.kind == "latency":
+            await asyncio.sleep(fault.seconds or 0)
+        if fault and fault.kind == "throttle":
+            return self._throttle(call, fault.code)
+        if fault and fault.kind == "error":
+            code = fault.code or _INTERNAL.get(call.service, "InternalFailure")
+            return protocol.error(call, code, "An internal error occurred.", fault.status or 500)
+        if self.quotas.exceeded(call.service, call.operation):
+            return self._throttle(call, None)
+        refused = validation.refusal(call)
+        if refused:
+            return protocol.error(call, *refused, status=400)
+        try:
+            page = pages.plan(call)
+        except pages.InvalidTokenError:
+            return protocol.error(call, "InvalidRequestException", "Invalid token", 400)
+        upstream = "ministack" if call.service in MINISTACK_SERVICES else "moto"
+        status, answer_headers, answer = await self._forward(
+            upstream, method, pages.without_page(url) if page else url, headers, body
+        )
+        reason = _unsupported_reason(status, answer_headers, answer)
+        if reason:
+            return self._unsupported(call, reason)
+        if page and status == 200:
+            answer = json.dumps(page.cut(json.loads(answer))).encode()
+        return status, answer_headers, answer
+
+    async def _forward(self, upstream: str, method: str, url: str, headers: dict[str, str], body: bytes) -> Answer:
+        path = url.split("/", 3)[3] if url.count("/") >= 3 else ""
+        sent = {name: value for name, value in headers.items() if name not in _HOP_HEADERS}
+        target = URL(f"{self.upstreams[upstream]}/{path}", encoded=True)
+        async with self._session().request(method, target, headers=sent, data=body, allow_redirects=False) as answer:
+            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS}
+            return answer.status, kept, await answer.read()
+
+    def _throttle(self, call: protocol.Call, code: str | None) -> Answer:
+        return protocol.error(call, code or _THROTTLE.get(call.service, "ThrottlingException"), "Rate exceeded", 400)
+
+    def _unsupported(self, call: protocol.Call, reason: str) -> Answer:
+        self.journal.unsupported.append({"service": call.service, "operation": call.operation, "reason": reason})
+        message = f"{call.service}:{call.operation} is not supported by the emulated AWS: {reason}"
+        return protocol.error(call, "UnsupportedByEmulator", message, 400)
+
+
+def _shown(call: protocol.Call) -> dict[str, Any]:
+    def harmless(name: str, value: Any) -> bool:
+        short = isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 200)
+        return short and not any(word in name.lower() for word in _SECRETS)
+
+    return {name: value for name, value in call.params.items() if harmless(name, value)}
+
+
+def _error_code(status: int, headers: dict[str, str], body: bytes) -> str | None:
+    if status < 400:
+        return None
+    named = {name.lower(): value for name, value in headers.items()}.get("x-amzn-errortype")
+    if named:
+        return named.split(":")[0].split("#")[-1]
+    text = body.decode(errors="replace")
+    if "<Code>" in text:
+        return text.split("<Code>")[1].split("</Code>")[0]
+    try:
+        return str(json.loads(text).get("__type", "")).split("#")[-1] or None
+    except ValueError:
+        return None
+
+
+def _unsupported_reason(status: int, headers: dict[str, str], body: bytes) -> str | None:
+    named = headers.get(UNSUPPORTED_HEADER)
+    if named:
+        return named
+    text = body.decode(errors="replace")
+    if status >= 500:
+        return f"the emulator failed with HTTP {status}: {text[-500:]}"
+    if status == 400 and any(f"Unsupported {what}" in text for what in ("IoT path", "method:", "policy path")):
+        return text[:300]
+    return None

@@ -1,0 +1,49 @@
+"""What the emulator can be told on the command line or in the environment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`host`/`port`: where the endpoint listens (0: a free port). `advertise`: the host in the endpoints of instances
+    and caches. `backing_host`: the address their servers listen on. Delays in seconds. `quotas`: enforce API rates.
+    `until_stdin_closes`: end when standard input does, so that no emulator outlives the test run that started it.
+    """
+
+    host: str
+    port: int
+    advertise: str
+    backing_host: str
+    create_seconds: float
+    modify_seconds: float
+    delete_seconds: float
+    quotas: bool
+    until_stdin_closes: bool
+
+
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """Settings from the command line; AWS_<OPTION> in the environment gives the defaults."""
+
+    def default(name: str, value: str) -> str:
+        return os.environ.get(f"AWS_{name}", value)
+
+    parser = argparse.ArgumentParser(prog="python -m tests.aws", description="An emulated AWS behind one endpoint.")
+    parser.add_argument("--host", default=default("HOST", "127.0.0.1"), help="address to listen on")
+    parser.add_argument("--port", type=int, default=int(default("PORT", "4566")), help="port; 0 takes a free one")
+    parser.add_argument(
+        "--advertise", default=default("ADVERTISE", "127.0.0.1"), help="host in the endpoints of databases and caches"
+    )
+    parser.add_argument("--create-seconds", type=float, default=float(default("CREATE_SECONDS", "2")))
+    parser.add_argument("--modify-seconds", type=float, default=float(default("MODIFY_SECONDS", "1")))
+    parser.add_argument("--delete-seconds", type=float, default=float(default("DELETE_SECONDS", "1")))
+    parser.add_argument("--quotas", action="store_true", default=default("QUOTAS", "") == "1", help="enforce API rates")
+    parser.add_argument("--until-stdin-closes", action="store_true")
+    given = parser.parse_args(arguments)
+    return Settings(backing_host=given.host, **vars(given))
