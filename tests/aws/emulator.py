@@ -70,7 +70,7 @@ class Emulator:
     ) -> None:
         self._delays = {"create": create_seconds, "modify": modify_seconds, "delete": delete_seconds}
         self._process: subprocess.Popen[str] | None = None
-        self.log = Path(os.devnull)
+        self.log = Path("/dev/null")
         self.endpoint_url = ""
         self.faults = Faults(self)
 
