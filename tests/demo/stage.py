@@ -1,0 +1,136 @@
+"""The steps from an empty cluster to an installed operator."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import images, tools
+from tests.cluster.kindcluster import KindCluster
+from tests.cluster.paths import ROOT
+from tests.cluster.run import StageError, output, say, step
+
+VERSION = "0.1.0"
+SYSTEM_NAMESPACE = "tracetrack-system"
+RELEASE = "tracetrack-operator"
+AWS_ENDPOINT = "http://aws.tracetrack-aws.svc.cluster.local:4566"
+AWS_REGION = "eu-central-1"
+CHART = ROOT / "charts" / "tracetrack-operator"
+
+# name → (build context, Dockerfile)
+IMAGES: dict[str, tuple[Path, Path]] = {
+    f"tracetrack-app:{VERSION}": (ROOT / "app", ROOT / "app" / "Dockerfile"),
+    f"tracetrack-operator:{VERSION}": (ROOT, ROOT / "operator" / "Dockerfile"),
+    f"tracetrack-embedded:{VERSION}": (ROOT / "operator" / "embedded", ROOT / "operator" / "embedded" / "Dockerfile"),
+    f"tracetrack-aws:{VERSION}": (ROOT, ROOT / "tests" / "aws" / "Dockerfile"),
+}
+
+
+class Stage:
+    """One cluster and what is installed in it. Every step finds what an earlier run made."""
+
+    def __init__(self, cluster: KindCluster) -> None:
+        self.cluster = cluster
+
+    @property
+    def app_url(self) -> str:
+        return f"http://127.0.0.1:{self.cluster.ports()['APP_HOST_PORT']}"
+
+    @property
+    def aws_url(self) -> str:
+        return f"http://127.0.0.1:{self.cluster.ports()['AWS_HOST_PORT']}"
+
+    def kubectl(self, *args: str, stdin: str | None = None) -> str:
+        return self.cluster.kubectl(*args, stdin=stdin)
+
+    def get(self, *args: str) -> dict[str, Any]:
+        """`kubectl get ARGS -o json`."""
+        found: dict[str, Any] = json.loads(self.kubectl("get", *args, "-o", "json"))
+        return found
+
+    def secret(self, namespace: str, name: str) -> dict[str, str]:
+        data = self.get("secret", name, "-n", namespace).get("data") or {}
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    def build(self) -> None:
+        """Build the images whose sources changed and put them into the cluster."""
+        for name, (context, dockerfile) in IMAGES.items():
+            images.build(name, context, dockerfile)
+            images.load(name, self.cluster.name)
+
+    def aws(self) -> None:
+        """Have the emulated AWS run in the cluster."""
+        self.kubectl("apply", "-f", str(ROOT / "tests" / "aws" / "pod.yaml"))
+        with step("waiting for the emulated AWS"):
+            self.kubectl("-n", "tracetrack-aws", "wait", "--for=condition=Ready", "pod", "--all", "--timeout=180s")
+
+    def operator(self, *values: str) -> None:
+        """`helm upgrade --install` the operator; `values` are further `--set` arguments."""
+        self.namespace(SYSTEM_NAMESPACE)
+        credentials = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "aws-credentials", "namespace": SYSTEM_NAMESPACE},
+            "stringData": {"AWS_ACCESS_KEY_ID": "emulator", "AWS_SECRET_ACCESS_KEY": "emulator"},
+        }
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(credentials))
+        settings = [
+            "image.pullPolicy=IfNotPresent",
+            f"aws.region={AWS_REGION}",
+            f"aws.endpointUrl={AWS_ENDPOINT}",
+            "aws.credentialsSecret=aws-credentials",
+            "clusterName=demo",
+            *values,
+        ]
+        with step("helm upgrade --install tracetrack-operator"):
+            self.helm(
+                "upgrade",
+                "--install",
+                RELEASE,
+                str(CHART),
+                "--namespace",
+                SYSTEM_NAMESPACE,
+                "--wait",
+                "--timeout",
+                "180s",
+                *(word for setting in settings for word in ("--set", setting)),
+            )
+
+    def helm(self, *args: str) -> str:
+        return output([tools.helm(), "--kubeconfig", self.cluster.kubeconfig, *args])
+
+    def namespace(self, name: str) -> None:
+        manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+
+    def wait_ready(self, kind: str, name: str, namespace: str = "default", timeout: float = 240.0) -> None:
+        """Wait for an object's Ready condition, saying what it waits for whenever that changes."""
+        with step(f"waiting for {kind} {name}"):
+            self.wait_condition(kind, name, namespace, timeout, say)
+
+    def wait_condition(
+        self, kind: str, name: str, namespace: str, timeout: float, tell: Callable[[str], None] | None = None
+    ) -> None:
+        """Wait until Ready is True for the object's present generation. StageError with all conditions if it isn't."""
+        deadline, told = time.monotonic() + timeout, ""
+        while True:
+            found = self.get(kind, name, "-n", namespace)
+            conditions = {c["type"]: c for c in found.get("status", {}).get("conditions", [])}
+            ready = conditions.get("Ready", {"status": "Unknown", "reason": "NoStatus", "message": "no status yet"})
+            current = found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"]
+            if ready["status"] == "True" and current:
+                return
+            line = f"{ready['reason']}: {ready['message']}"
+            if tell is not None and line != told:
+                tell(line)
+                told = line
+            if time.monotonic() > deadline:
+                rows = "\n".join(
+                    f"  {c['type']}={c['status']} {c['reason']}: {c['message']}" for c in conditions.values()
+                )
+                raise StageError(f"{kind} {namespace}/{name} is not Ready after {timeout:.0f} s:\n{rows}")
+            time.sleep(0.5)
