@@ -1,0 +1,1 @@
+"""What TraceTrack knows: codes, outcomes, device keys. No I/O."""

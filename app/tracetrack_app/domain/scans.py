@@ -1,0 +1,55 @@
+"""A scan or an undo as the writer takes it, whichever way it came in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from tracetrack_app.domain.outcomes import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who scans: a user by id, or a scanner by fleet and name."""
+
+    user_id: int | None = None
+    fleet: str | None = None
+    scanner: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The name under which a day's work is counted."""
+        return f"user:{self.user_id}" if self.user_id is not None else f"scanner:{self.fleet}/{self.scanner}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One scan. `code`, `parent` and `bill` are in their stored form; `kind` is None for a code that is none.
+
+    `refusal` is set for a scan that is refused before the bags are looked at: it is recorded all the same.
+    """
+
+    scan_id: UUID
+    code: str
+    kind: str | None
+    parent: str | None
+    actor: Actor
+    source: str
+    captured_at: datetime
+    station: str = ""
+    bill: str | None = None
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take a named child (`code`) out of its parent, or the newest child scanned into `parent` within an hour."""
+
+    scan_id: UUID
+    code: str | None
+    parent: str | None
+    actor: Actor
+    source: str
+    captured_at: datetime
+    station: str = ""

@@ -1,0 +1,258 @@
+"""Settings from the environment and from service bindings (one directory a dependency, one file a value).
+
+The environment wins over the bindings. Bindings are read again at every connection attempt, so that a password
+changed in a mounted Secret is met without a restart.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_SSLMODES = ("disable", "require", "verify-full")
+
+
+class SettingsError(ValueError):
+    """What is missing or wrong, by name, and what to do about it. Never holds a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """Where PostgreSQL is and who we are there. sslmode: disable, require (encrypted, unchecked) or verify-full."""
+
+    host: str
+    port: int
+    database: str
+    username: str
+    password: str = field(repr=False)
+    sslmode: str = "disable"
+    ca_file: str | None = None
+
+    @property
+    def where(self) -> str:
+        return f"{self.host}:{self.port}/{self.database}"
+
+    def tls(self) -> ssl.SSLContext | bool:
+        """What asyncpg takes as `ssl`."""
+        if self.sslmode == "disable":
+            return False
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if self.sslmode == "require":
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """Where Redis is: a redis:// or rediss:// URL (holds the password) and the CA to check it by."""
+
+    url: str = field(repr=False)
+    ca_file: str | None = None
+
+    @property
+    def where(self) -> str:
+        parts = urlsplit(self.url)
+        return f"{parts.hostname}:{parts.port or 6379}"
+
+
+class Bindings:
+    """Reads the values of one environment: variables first, then `SERVICE_BINDING_ROOT`."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        root = environ.get("SERVICE_BINDING_ROOT")
+        self.root = Path(root) if root else None
+
+    def _value(self, binding: str, name: str, default: str | None = None) -> str:
+        path = self.root / binding / name if self.root else None
+        if path is not None and path.is_file():
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        if default is None:
+            raise SettingsError(f"binding {binding!r} has no {name!r}: expected the file {path}")
+        return default
+
+    def _require(self, binding: str, variable: str) -> None:
+        if self.root is None or not (self.root / binding).is_dir():
+            where = self.root / binding if self.root else "SERVICE_BINDING_ROOT (not set)"
+            raise SettingsError(f"no {binding}: set {variable}, or mount the binding directory {where}")
+
+    def _ca_file(self, binding: str) -> str | None:
+        path = self.root / binding / "ca.crt" if self.root else None
+        return str(path) if path is not None and path.is_file() else None
+
+    def database(self) -> DatabaseSettings:
+        """Raises SettingsError."""
+        url = self._environ.get("DATABASE_URL")
+        if url:
+            return _database_from_url(url)
+        self._require("database", "DATABASE_URL")
+        return DatabaseSettings(
+            host=self._value("database", "host"),
+            port=_port(self._value("database", "port", "5432"), "binding 'database': port"),
+            database=self._value("database", "database"),
+            username=self._value("database", "username"),
+            password=self._value("database", "password"),
+            sslmode=_sslmode(self._value("database", "sslmode", "require"), "binding 'database': sslmode"),
+            ca_file=self._ca_file("database"),
+        )
+
+    def cache(self) -> CacheSettings:
+        """Raises SettingsError."""
+        url = self._environ.get("REDIS_URL")
+        if not url:
+            self._require("cache", "REDIS_URL")
+            url = self._value("cache", "uri")
+        parts = urlsplit(url)
+        if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+            raise SettingsError("REDIS_URL or binding 'cache': uri must look like redis://:password@host:6379/0")
+        return CacheSettings(url, None if self._environ.get("REDIS_URL") else self._ca_file("cache"))
+
+    def session_secret(self) -> bytes:
+        """The key that sessions are signed with; at least 32 bytes. Raises SettingsError."""
+        secret = self._environ.get("SESSION_SECRET")
+        if not secret:
+            self._require("session", "SESSION_SECRET")
+            secret = self._value("session", "key")
+        if len(secret.encode()) < 32:
+            raise SettingsError("SESSION_SECRET or binding 'session': key must be at least 32 bytes long")
+        return secret.encode()
+
+    def admin(self) -> tuple[str, str] | None:
+        """(username, password) of the first admin; None when none is given. Raises SettingsError on half of it."""
+        username, password = self._environ.get("ADMIN_USER"), self._environ.get("ADMIN_PASSWORD")
+        if bool(username) != bool(password):
+            raise SettingsError("ADMIN_USER and ADMIN_PASSWORD must both be set, or neither")
+        if username and password:
+            return username, password
+        if self.root is None or not (self.root / "admin").is_dir():
+            return None
+        return self._value("admin", "username"), self._value("admin", "password")
+
+    def fleets_dir(self) -> Path | None:
+        """The directory of the fleets' key files; it may come into being later."""
+        given = self._environ.get("FLEETS_DIR")
+        if given:
+            return Path(given)
+        return self.root / "fleets" if self.root else None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the app is told from outside. Durations in seconds."""
+
+    bindings: Bindings
+    session_secret: bytes = field(repr=False)
+    deployment: str = ""
+    namespace: str = ""
+    timezone: str = "Asia/Kolkata"
+    log_level: str = "INFO"
+    parent_capacity: int = 30
+    host: str = "0.0.0.0"
+    port: int = 8080
+    cookie_secure: str = "auto"
+    trusted_proxies: str = "127.0.0.1"
+    scan_timeout: float = 10.0
+    queue_limit: int = 4096
+    login_limit: int = 10
+    address_login_limit: int = 60
+    drain_delay: float = 0.0
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> Settings:
+        """Raises SettingsError that lists every missing or wrong setting, not only the first."""
+        problems: list[str] = []
+        bindings = Bindings(environ)
+        secret = b""
+        for read in (bindings.database, bindings.cache, bindings.admin):
+            try:
+                read()
+            except SettingsError as error:
+                problems.append(str(error))
+        try:
+            secret = bindings.session_secret()
+        except SettingsError as error:
+            problems.append(str(error))
+        numbers = {
+            "parent_capacity": _number(environ, "TRACETRACK_PARENT_CAPACITY", 30, 1, 1000, problems),
+            "port": _number(environ, "TRACETRACK_PORT", 8080, 0, 65535, problems),
+            "queue_limit": _number(environ, "TRACETRACK_QUEUE_LIMIT", 4096, 1, 1_000_000, problems),
+            "login_limit": _number(environ, "TRACETRACK_LOGIN_LIMIT", 10, 1, 10_000, problems),
+            "address_login_limit": _number(environ, "TRACETRACK_ADDRESS_LOGIN_LIMIT", 60, 1, 100_000, problems),
+        }
+        scan_timeout = _number(environ, "TRACETRACK_SCAN_TIMEOUT", 10, 1, 300, problems)
+        drain_delay = _number(environ, "TRACETRACK_DRAIN_DELAY", 0, 0, 300, problems)
+        timezone = environ.get("TRACETRACK_TIMEZONE") or "Asia/Kolkata"
+        try:
+            ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            problems.append(f"TRACETRACK_TIMEZONE {timezone!r} is no time zone: give an IANA name such as Asia/Kolkata")
+        level = _choice(environ, "TRACETRACK_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"), problems)
+        secure = _choice(environ, "TRACETRACK_COOKIE_SECURE", "AUTO", ("AUTO", "ALWAYS", "NEVER"), problems)
+        if problems:
+            raise SettingsError("; ".join(problems))
+        return cls(
+            bindings=bindings,
+            session_secret=secret,
+            deployment=environ.get("TRACETRACK_DEPLOYMENT", ""),
+            namespace=environ.get("TRACETRACK_NAMESPACE", ""),
+            timezone=timezone,
+            log_level=level,
+            host=environ.get("TRACETRACK_HOST") or "0.0.0.0",
+            cookie_secure=secure.lower(),
+            trusted_proxies=environ.get("TRACETRACK_TRUSTED_PROXIES") or "127.0.0.1",
+            scan_timeout=float(scan_timeout),
+            drain_delay=float(drain_delay),
+            **numbers,
+        )
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, lowest: int, highest: int, problems: list[str]) -> int:
+    text = environ.get(name) or str(default)
+    if text.isascii() and text.isdigit() and lowest <= int(text) <= highest:
+        return int(text)
+    problems.append(f"{name} is {text!r}: give a whole number from {lowest} to {highest}")
+    return default
+
+
+def _choice(environ: Mapping[str, str], name: str, default: str, choices: tuple[str, ...], problems: list[str]) -> str:
+    value = (environ.get(name) or default).upper()
+    if value not in choices:
+        problems.append(f"{name} is {value!r}: give one of {', '.join(choices)}")
+    return value
+
+
+def _port(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise SettingsError(f"{name} must be a TCP port, not {text!r}")
+    return int(text)
+
+
+def _sslmode(text: str, name: str) -> str:
+    if text not in _SSLMODES:
+        raise SettingsError(f"{name} must be one of {', '.join(_SSLMODES)}, not {text!r}")
+    return text
+
+
+def _database_from_url(url: str) -> DatabaseSettings:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 5432
+    except ValueError:
+        raise SettingsError("DATABASE_URL is not a URL") from None
+    if parts.scheme not in ("postgresql", "postgres") or not parts.hostname or not parts.path.strip("/"):
+        raise SettingsError("DATABASE_URL must look like postgresql://user:password@host:5432/database?sslmode=require")
+    query = parse_qs(parts.query)
+    return DatabaseSettings(
+        host=parts.hostname,
+        port=port,
+        database=unquote(parts.path.strip("/")),
+        username=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        sslmode=_sslmode(query.get("sslmode", ["disable"])[0], "DATABASE_URL: sslmode"),
+        ca_file=query.get("sslrootcert", [None])[0],
+    )

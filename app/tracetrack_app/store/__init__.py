@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis: migrations, statements, the writer, sessions' shared state."""
