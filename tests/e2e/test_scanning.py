@@ -1,0 +1,113 @@
+"""Scanning goes on, and nothing acknowledged is lost, whatever happens to the pods."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+
+from tests.demo import scan
+from tests.demo.stage import Stage
+from tests.e2e.scanners import Record, Scanners
+from tests.e2e.waiting import eventually
+
+APP_PODS = "app.kubernetes.io/instance=demo,app.kubernetes.io/component=app"
+
+
+async def _load_while(stage: Stage, keys: list[str], first: int, action: Callable[[], None]) -> Record:
+    """Scan with every key while `action` runs in a thread, and two seconds on either side of it."""
+    stop = asyncio.Event()
+    scanners = Scanners(stage.app_url, keys, first=first)
+    running = asyncio.create_task(scanners.run(stop))
+    await asyncio.sleep(2)
+    await asyncio.to_thread(action)
+    await asyncio.sleep(2)
+    stop.set()
+    return await running
+
+
+def _check_ledger(stage: Stage, record: Record) -> None:
+    assert len(record.acknowledged) > 100, f"too little was scanned to prove anything: {len(record.acknowledged)}"
+    rows = scan.query(stage, "SELECT scan_id, code FROM scan_ledger WHERE station = 'e2e' AND outcome <> 'refused'")
+    held = {row[0]: row[1] for row in rows}
+    lost = {scan_id: code for scan_id, code in record.acknowledged.items() if held.get(scan_id) != code}
+    assert not lost, f"{len(lost)} of {len(record.acknowledged)} acknowledged scans are not in the ledger: {lost}"
+    assert len(rows) == len(held), "a scan is in the ledger twice"
+    assert not record.refused, record.refused
+    wrong = scan.query(
+        stage,
+        "SELECT b.code, b.child_count, count(l.child_id) FROM bags b LEFT JOIN links l ON l.parent_id = b.id "
+        "WHERE b.kind = 'parent' GROUP BY b.id HAVING b.child_count <> count(l.child_id)",
+    )
+    assert wrong == [], f"counters disagree with the links: {wrong}"
+
+
+def _pods(stage: Stage) -> list[str]:
+    items = stage.get("pods", "-l", APP_PODS, "--field-selector=status.phase=Running")["items"]
+    return [item["metadata"]["name"] for item in items if "deletionTimestamp" not in item["metadata"]]
+
+
+async def test_a_killed_pod_loses_no_acknowledged_scan(tracetrack: Stage, scanner_keys: list[str]) -> None:
+    victim = random.choice(_pods(tracetrack))
+
+    def kill() -> None:
+        tracetrack.kubectl("delete", "pod", victim, "--grace-period=0", "--force", "--wait=false")
+        eventually(lambda: len(_pods(tracetrack)) >= 2 and victim not in _pods(tracetrack), 60)
+
+    record = await _load_while(tracetrack, scanner_keys, 10_000, kill)
+    _check_ledger(tracetrack, record)
+
+
+async def test_a_rolling_update_answers_every_request(tracetrack: Stage, scanner_keys: list[str]) -> None:
+    before = set(_pods(tracetrack))
+
+    def roll() -> None:
+        tracetrack.kubectl("patch", "ttd", "demo", "--type=merge", "-p", '{"spec":{"settings":{"logLevel":"DEBUG"}}}')
+        eventually(lambda: not before & set(_pods(tracetrack)), 150)
+        tracetrack.wait_condition("ttd", "demo", "default", 60)
+
+    record = await _load_while(tracetrack, scanner_keys, 20_000, roll)
+    _check_ledger(tracetrack, record)
+    assert record.errors == [], record.errors[:5]
+
+
+@pytest.mark.timeout(400)
+async def test_the_hpa_goes_up_under_load_and_the_new_pods_serve(tracetrack: Stage, scanner_keys: list[str]) -> None:
+    before = set(_pods(tracetrack))
+
+    def wait_for_new_pods() -> None:
+        eventually(lambda: tracetrack.get("hpa", "demo-app")["status"]["desiredReplicas"] > 2, 180, 2)
+        eventually(lambda: _ready(tracetrack) - before, 90, 2)
+
+    stop = asyncio.Event()
+    scanners = Scanners(tracetrack.app_url, scanner_keys * 6, pause=0, first=30_000)
+    running = asyncio.create_task(scanners.run(stop))
+    try:
+        await asyncio.to_thread(wait_for_new_pods)
+        new = _ready(tracetrack) - before
+        await asyncio.to_thread(eventually, lambda: any(_served(tracetrack, pod) for pod in new), 60, 2)
+    finally:
+        stop.set()
+        record = await running
+    _check_ledger(tracetrack, record)
+
+
+def _ready(stage: Stage) -> set[str]:
+    items = stage.get("pods", "-l", APP_PODS)["items"]
+    return {
+        item["metadata"]["name"]
+        for item in items
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in item["status"].get("conditions", []))
+    }
+
+
+def _served(stage: Stage, pod: str) -> bool:
+    """Whether this pod itself has answered scans, by its own metrics."""
+    text = stage.kubectl("get", "--raw", f"/api/v1/namespaces/default/pods/{pod}:8080/proxy/metrics")
+    return any(
+        line.rpartition(" ")[2] not in ("0", "0.0")
+        for line in text.splitlines()
+        if line.startswith("tracetrack_app_scans_total{")
+    )
