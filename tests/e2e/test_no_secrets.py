@@ -96,12 +96,14 @@ def _files(archive: Path) -> Iterator[tuple[str, bytes]]:
                 continue
             data = content.read()
             try:
-                layer = tarfile.open(fileobj=io.BytesIO(data))
+                with tarfile.open(fileobj=io.BytesIO(data)) as layer:
+                    yield from _members(layer)
             except tarfile.ReadError:
                 yield blob.name, data
-                continue
-            with layer:
-                for member in layer:
-                    file = layer.extractfile(member) if member.isfile() else None
-                    if file is not None:
-                        yield member.name, file.read()
+
+
+def _members(layer: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    for member in layer:
+        file = layer.extractfile(member) if member.isfile() else None
+        if file is not None:
+            yield member.name, file.read()
