@@ -21,7 +21,12 @@ def aws(aws_emulator: Emulator) -> Iterator[Emulator]:
     """The emulated AWS, empty; the test fails if something called what the emulator does not support."""
     aws_emulator.reset()
     yield aws_emulator
-    unsupported = aws_emulator.unsupported()
+    refuse_unsupported(aws_emulator)
+
+
+def refuse_unsupported(emulator: Emulator) -> None:
+    """Fail the test that made a call which the emulator does not support, naming the call."""
+    unsupported = emulator.unsupported()
     if unsupported:
         listed = "\n".join(f"  {call['service']}:{call['operation']}: {call['reason']}" for call in unsupported)
         pytest.fail(f"calls that the emulated AWS does not support:\n{listed}", pytrace=False)

@@ -28,6 +28,9 @@ from aiohttp import ClientConnectionError, ClientSession, TCPConnector, web
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+import tests.aws.slim  # noqa: F401
+
+# isort: split
 from tests.aws import corrections
 from tests.aws.authority import Authority
 from tests.aws.faults import Quotas
