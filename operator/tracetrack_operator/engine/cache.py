@@ -6,13 +6,15 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from .objects import Key, Object, key_of, resource_version, uid_of
 
 Indexer = Callable[[Object], Iterable[Hashable]]
+REMEMBERED = 10_000
 
 
 class ObjectCache:
     """Objects by key, with named indexes.
 
     `indexers` maps an index name to a function that gives the values an object is found under.
-    Older versions never replace newer ones, so a late watch event cannot undo what a write's answer told us.
+    Older versions never replace newer ones, so a late watch event cannot undo what a write's answer told us, nor a late
+    answer bring back what a watch event has removed.
     """
 
     def __init__(self, indexers: Mapping[str, Indexer] | None = None) -> None:
@@ -20,17 +22,26 @@ class ObjectCache:
         self._objects: dict[Key, Object] = {}
         self._kinds: dict[str, set[Key]] = defaultdict(set)
         self._index: dict[tuple[str, Hashable], set[Key]] = defaultdict(set)
+        self._gone: dict[str, int] = {}
+        self._arrivals: dict[Key, int] = {}
+        self._arrived = 0
 
     def __len__(self) -> int:
         return len(self._objects)
 
     def put(self, obj: Object) -> bool:
-        """Take `obj` in; False when what we hold is the same or newer."""
-        key = key_of(obj)
+        """Take `obj` in; False when what we hold is the same or newer, or its removal is."""
+        key, version = key_of(obj), resource_version(obj)
         held = self._objects.get(key)
-        if held is not None and uid_of(held) == uid_of(obj) and resource_version(held) >= resource_version(obj):
+        if held is not None and resource_version(held) >= version:
             return False
+        if version <= self._gone.get(uid_of(obj), -1):
+            return False
+        arrival = self._arrivals.get(key)
+        if held is None or arrival is None or uid_of(held) != uid_of(obj):
+            arrival = self._arrived = self._arrived + 1
         self._drop(key)
+        self._arrivals[key] = arrival
         self._objects[key] = obj
         self._kinds[key.kind].add(key)
         for name, values in self._indexed(obj):
@@ -40,15 +51,26 @@ class ObjectCache:
 
     def remove(self, obj: Object) -> None:
         """Forget a deleted object, unless another of the same name has already taken its place."""
-        key = key_of(obj)
+        key, uid, version = key_of(obj), uid_of(obj), resource_version(obj)
+        self._gone.pop(uid, None)
+        self._gone[uid] = version
+        if len(self._gone) > REMEMBERED:
+            del self._gone[next(iter(self._gone))]
         held = self._objects.get(key)
-        if held is not None and uid_of(held) == uid_of(obj):
+        if held is not None and uid_of(held) == uid and resource_version(held) <= version:
             self._drop(key)
 
-    def replace(self, kind: str, objects: Iterable[Object]) -> int:
-        """Make the cache of `kind` what a LIST has just shown; gives how many objects that changed."""
+    def mark(self) -> int:
+        """A point in time for `replace`: taken before a LIST is asked for."""
+        return self._arrived
+
+    def replace(self, kind: str, objects: Iterable[Object], since: int) -> int:
+        """Make the cache of `kind` what a LIST asked for at `since` has shown; gives how many objects that changed.
+
+        What has arrived since stays, although that LIST may not show it yet.
+        """
         fresh = {key_of(obj): obj for obj in objects}
-        gone = self._kinds[kind] - fresh.keys()
+        gone = {key for key in self._kinds[kind] - fresh.keys() if self._arrivals[key] <= since}
         for key in gone:
             self._drop(key)
         return len(gone) + sum(self.put(obj) for obj in fresh.values())
@@ -73,6 +95,7 @@ class ObjectCache:
         obj = self._objects.pop(key, None)
         if obj is None:
             return
+        del self._arrivals[key]
         self._kinds[key.kind].discard(key)
         for name, values in self._indexed(obj):
             for value in values:

@@ -80,7 +80,8 @@ class ReconcileLoop:
         """Replace the cache from LISTs and queue every primary object; False when a LIST failed."""
         try:
             for kind in self._kinds:
-                changed = self._cache.replace(kind, await self._lister(kind))
+                asked = self._cache.mark()
+                changed = self._cache.replace(kind, await self._lister(kind), asked)
                 if changed and self.synced and self._silent_for(kind) > self._resync_seconds / 2:
                     self._missed[kind] = time.monotonic()
         except ReconcileError as error:
