@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster import engine, node_image, tools
-from tests.cluster.paths import NODE, locked
+from tests.cluster.paths import HERE, NODE, locked
 from tests.cluster.process import free_ports
 from tests.cluster.run import StageError, output, quiet, say, step, succeeds
 
 APP_NODE_PORT = 30080
 AWS_NODE_PORT = 30566
-_NODE_PORTS = {"APP_HOST_PORT": APP_NODE_PORT, "AWS_HOST_PORT": AWS_NODE_PORT}
+SPARE_NODE_PORT = 30999
+_NODE_PORTS = {"APP_HOST_PORT": APP_NODE_PORT, "AWS_HOST_PORT": AWS_NODE_PORT, "SPARE_HOST_PORT": SPARE_NODE_PORT}
 _COMPLETE = "tracetrack-stage"
 _READY_SECONDS = 180
 _KUBELET_PATCH = "kind: KubeletConfiguration\nresolvConf: /etc/kubernetes-resolv.conf\n"
@@ -74,7 +75,7 @@ class KindCluster:
         return output([tools.kubectl(), "--kubeconfig", self.kubeconfig, *args], stdin=stdin)
 
     def ports(self) -> dict[str, int]:
-        """`APP_HOST_PORT` and `AWS_HOST_PORT`: where 127.0.0.1 answers for the cluster's two node ports."""
+        """`APP_HOST_PORT`, `AWS_HOST_PORT`, `SPARE_HOST_PORT`: where 127.0.0.1 answers for the cluster's node ports."""
         found = self._inspect()
         if found is None:
             raise StageError(f"there is no cluster {self.name}: start it with tests/cluster/up")
@@ -85,11 +86,12 @@ class KindCluster:
         found = self._inspect()
         if found is None:
             return False
-        if found["State"]["Running"]:
+        published = {f"{port}/tcp" for port in _NODE_PORTS.values()} <= set(found["HostConfig"]["PortBindings"])
+        if found["State"]["Running"] and published:
             self._write_kubeconfig()
             if self._answers() and self._completed():
                 return True
-        say(f"cluster {self.name} was left half made or doesn't answer: making it anew")
+        say(f"cluster {self.name} was left half made, is of an older kind or doesn't answer: making it anew")
         return False
 
     def _answers(self) -> bool:
@@ -119,13 +121,16 @@ class KindCluster:
 
     def _finish(self) -> None:
         image = node_image.METRICS_SERVER_IMAGE if node_image.is_local(self._image()) else self._public_metrics_server()
-        manifest = (NODE / "metrics-server/metrics-server.yaml").read_text().replace("image: IMAGE", f"image: {image}")
+        manifest = (HERE / "metrics-server.yaml").read_text().replace("image: IMAGE", f"image: {image}")
         with step("waiting for the system's pods"):
             self.kubectl("apply", "-f", "-", stdin=manifest)
             wait = ["wait", "--for=condition=Available", f"--timeout={_READY_SECONDS}s"]
-            for namespace in ("kube-system", "local-path-storage"):
-                self.kubectl("-n", namespace, *wait, "deployment", "--all")
-            self.kubectl(*wait, "apiservice", "v1beta1.metrics.k8s.io")
+            try:
+                for namespace in ("kube-system", "local-path-storage"):
+                    self.kubectl("-n", namespace, *wait, "deployment", "--all")
+                self.kubectl(*wait, "apiservice", "v1beta1.metrics.k8s.io")
+            except StageError as error:
+                raise StageError(f"{error}\n{self.kubectl('get', 'pods', '-A')}") from None
 
     def _public_metrics_server(self) -> str:
         """metrics-server's image lies where kubeadm's own do, under the version that we would compile."""

@@ -21,6 +21,8 @@ PYTHON_IMAGE = f"python:3.13-slim-{rootfs.SUITE}"
 COMPONENTS_IMAGE = "stage-components:local"
 PAUSE_IMAGE = "stage-pause:local"
 METRICS_SERVER_IMAGE = "stage-metrics-server:local"
+# Part of the image's name: raise it when the steps below change what comes out of them
+_RECIPE = 1
 _BINARIES = ("kubernetes", "coredns", "metrics-server", "local-path-provisioner", "pause")
 _CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "etcd")
 
@@ -40,6 +42,7 @@ def ensure() -> str:
         if mode != "build" and (_have(PUBLIC_IMAGE) or _pull(PUBLIC_IMAGE, required=mode == "public")):
             return PUBLIC_IMAGE
         _build(local)
+        _forget_others(local)
         return local
 
 
@@ -50,6 +53,13 @@ def is_local(image: str) -> bool:
 
 def _have(image: str) -> bool:
     return succeeds([engine.docker(), "image", "inspect", image])
+
+
+def _forget_others(kept: str) -> None:
+    docker = engine.docker()
+    for image in output([docker, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", LOCAL_NAME]).split():
+        if image != kept:
+            succeeds([docker, "image", "rm", image])
 
 
 def _pull(image: str, required: bool) -> bool:
@@ -64,10 +74,9 @@ def _pull(image: str, required: bool) -> bool:
 
 
 def _stamp() -> str:
-    digest = hashlib.sha256(repr((rootfs.NODE, rootfs.COMPONENTS)).encode())
+    digest = hashlib.sha256(repr((_RECIPE, rootfs.NODE, rootfs.COMPONENTS)).encode())
     for file in sorted(path for path in NODE.rglob("*") if path.is_file()):
         digest.update(file.relative_to(NODE).as_posix().encode() + b"\0" + file.read_bytes())
-    digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()[:12]
 
 
