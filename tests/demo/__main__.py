@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import sys
 import time
 from pathlib import Path
 
+from tests.cluster import tools
 from tests.cluster.kindcluster import KindCluster
 from tests.cluster.paths import ROOT
 from tests.cluster.run import StageError, say, step
 from tests.demo import scan
 from tests.demo.stage import Stage
 
-STATE = ROOT / ".demo"
 SAMPLES = ROOT / "crds" / "samples"
 NAMESPACE = "default"
 DEPLOYMENT, FLEET = "demo", "lucknow"
@@ -22,9 +24,10 @@ DEPLOYMENT, FLEET = "demo", "lucknow"
 def up() -> None:
     """Bring everything up, scan a bag with a provisioned scanner's key, and say where the page is."""
     start = time.monotonic()
-    cluster = KindCluster("tracetrack", STATE / "kubeconfig", STATE)
+    cluster = KindCluster.from_environment()
     stage = Stage(cluster)
     cluster.up()
+    _link_tools(cluster.state / "bin")
     stage.build()
     stage.aws()
     stage.operator()
@@ -47,7 +50,7 @@ def up() -> None:
 
     admin = stage.secret(NAMESPACE, f"{DEPLOYMENT}-admin")
     _write_env(
-        STATE / "env",
+        cluster.state / "env",
         {
             "KUBECONFIG": str(cluster.kubeconfig),
             "APP_URL": stage.app_url,
@@ -57,18 +60,21 @@ def up() -> None:
             "SCANNER_KEY": key,
         },
     )
+    state = os.path.relpath(cluster.state)
     print(
         f"\nTraceTrack runs ({time.monotonic() - start:.0f} s).\n"
         f"  Page:   {stage.app_url}/scan/parent\n"
         f"  Login:  {admin['username']} / {admin['password']}\n"
-        f"  Go on:  set -a; . .demo/env; set +a; kubectl get tracetrack\n"
+        f"  Go on:  set -a; . {state}/env; set +a; PATH=$PWD/{state}/bin:$PATH; kubectl get tracetrack\n"
     )
 
 
 def down() -> None:
-    """Remove the cluster and the state folder."""
-    KindCluster("tracetrack", STATE / "kubeconfig", STATE).down()
-    (STATE / "env").unlink(missing_ok=True)
+    """Remove the cluster and what `up` wrote."""
+    cluster = KindCluster.from_environment()
+    cluster.down()
+    shutil.rmtree(cluster.state / "bin", ignore_errors=True)
+    (cluster.state / "env").unlink(missing_ok=True)
 
 
 def _scanner_key(stage: Stage) -> tuple[str, str]:
@@ -76,6 +82,15 @@ def _scanner_key(stage: Stage) -> tuple[str, str]:
     secret = stage.secret(NAMESPACE, f"{FLEET}-0")
     name = min(entry.removesuffix(".device-key") for entry in secret if entry.endswith(".device-key"))
     return name, secret[f"{name}.device-key"]
+
+
+def _link_tools(folder: Path) -> None:
+    """kubectl and helm as this cluster wants them, for whoever puts `folder` on the PATH."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("kubectl", "helm"):
+        link = folder / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(tools.TOOLS[name]())
 
 
 def _write_env(path: Path, values: dict[str, str]) -> None:
