@@ -87,7 +87,7 @@ def kubernetes() -> Path:
         f"-s -w {variable}gitVersion={KUBERNETES_VERSION} {variable}gitMajor={major} {variable}gitMinor={minor}"
         f" {variable}gitTreeState=clean"
     )
-    note = f"Kubernetes {KUBERNETES_VERSION} (once; about 7 minutes on 2 cores)"
+    note = f"Kubernetes {KUBERNETES_VERSION} (once, about 7 minutes on 2 cores)"
     binary = _compile("kubernetes", NODE / "kubernetes", ".", ldflags, note)
     for name in COMPONENTS:
         link = bin_dir() / name

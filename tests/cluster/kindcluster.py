@@ -134,7 +134,8 @@ class KindCluster:
 
     def _public_metrics_server(self) -> str:
         """metrics-server's image lies where kubeadm's own do, under the version that we would compile."""
-        listed = output([engine.docker(), "exec", self.node, "kubeadm", "config", "images", "list"])
+        list_images = "kubeadm config images list --kubernetes-version $(cat /kind/version)"
+        listed = output([engine.docker(), "exec", self.node, "sh", "-c", list_images])
         registry = next(image for image in listed.split() if "/kube-apiserver:" in image).partition("/kube-apiserver:")[
             0
         ]

@@ -21,20 +21,26 @@ class StageError(Exception):
 
 def say(message: str) -> None:
     """One line of progress, on stderr so that stdout stays for answers."""
-    print(f"  {message}", file=sys.stderr, flush=True)
+    _line(f"  {message}")
 
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
     """Announce `what`, then say how long it took (seconds)."""
     start = time.monotonic()
-    print(f"- {what} …", file=sys.stderr, flush=True)
+    _line(f"- {what} …")
     try:
         yield
     except BaseException:
-        print(f"  failed after {time.monotonic() - start:.1f} s: {what}", file=sys.stderr, flush=True)
+        _line(f"  failed after {time.monotonic() - start:.1f} s: {what}")
         raise
-    print(f"  {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+    _line(f"  {time.monotonic() - start:.1f} s: {what}")
+
+
+def _line(text: str) -> None:
+    # One write a line: steps run beside each other
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def quiet(
