@@ -11,23 +11,29 @@ import asyncpg
 
 from tracetrack_app.settings import DatabaseSettings, SettingsError
 
-CONNECTION_LOST: tuple[type[BaseException], ...] = (
+_LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidCachedStatementError,
     asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InternalClientError,
-    ConnectionError,
     OSError,
     asyncio.TimeoutError,
+    SettingsError,
 )
-"""Errors after which the statement may or may not have been committed, and a new connection may do."""
+
+
+def connection_lost(error: BaseException) -> bool:
+    """Whether a statement failed for want of a connection: it may have been committed or not, and a new one may do."""
+    # asyncpg tells an argument it cannot encode by an error that is both its InterfaceError and a ValueError.
+    unusable = isinstance(error, ValueError) and not isinstance(error, OSError | SettingsError)
+    return isinstance(error, _LOST) and not unusable
 
 
 _POOL_OPTIONS = ("loop", "connection_class", "record_class", "command_timeout")

@@ -8,19 +8,23 @@ from typing import Any
 from tracetrack_app.domain.outcomes import Entry, Outcome, Refusal
 from tracetrack_app.domain.scans import Scan, Undo
 
-_COLUMNS = (
-    "id, scan_id, outcome, refusal, code, kind, parent, bill, holder, child_count, capacity, bill_count, bill_capacity,"
-    " station, captured_at, recorded_at"
+# Columns by name: a column added by a newer version must not change what a prepared statement returns.
+_RETURNING = (
+    "r.replay, (r.entry).id, (r.entry).scan_id, (r.entry).outcome, (r.entry).refusal, (r.entry).code, (r.entry).kind,"
+    " (r.entry).parent, (r.entry).bill, (r.entry).holder, (r.entry).child_count, (r.entry).capacity,"
+    " (r.entry).bill_count, (r.entry).bill_capacity, (r.entry).station, (r.entry).captured_at, (r.entry).recorded_at"
 )
-_ENTRY = ", ".join(f"(r.entry).{name.strip()}" for name in _COLUMNS.split(","))
 
-RECORD_SCANS = (
-    f"SELECT r.replay, {_ENTRY} FROM record_scans($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],"
-    " $6::text[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::integer,"
-    " $14::text) r"
-)
-RECORD_BILL_SCAN = f"SELECT r.replay, {_ENTRY} FROM record_bill_scan($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12) r"
-RECORD_UNDO = f"SELECT r.replay, {_ENTRY} FROM record_undo($1,$2,$3,$4,$5,$6,$7,$8,$9,$10) r"
+
+def _select(function: str, *types: str) -> str:
+    arguments = ", ".join(f"${index}::{kind}" for index, kind in enumerate(types, 1))
+    return f"SELECT {_RETURNING} FROM {function}({arguments}) r"  # noqa: S608
+
+
+_MANY = [f"{kind}[]" for kind in ("uuid", *["text"] * 5, "bigint", *["text"] * 4, "timestamptz")]
+RECORD_SCANS = _select("record_scans", *_MANY, "integer", "text")
+RECORD_BILL_SCAN = _select("record_bill_scan", "uuid", *["text"] * 4, "bigint", *["text"] * 4, "timestamptz", "text")
+RECORD_UNDO = _select("record_undo", "uuid", "text", "text", "bigint", *["text"] * 4, "timestamptz", "text")
 
 
 def statement(items: Sequence[Scan | Undo], capacity: int, timezone: str) -> tuple[str, tuple[Any, ...]]:

@@ -22,7 +22,7 @@ import asyncpg
 from tracetrack_app import metrics
 from tracetrack_app.domain.outcomes import Entry
 from tracetrack_app.domain.scans import Scan, Undo
-from tracetrack_app.store.database import CONNECTION_LOST, Connector
+from tracetrack_app.store.database import Connector, connection_lost
 from tracetrack_app.store.statements import alone, entry, statement
 
 _log = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ class _Waiting:
     future: asyncio.Future[Entry]
     deadline: float
     sent: bool = False
+    sent_again: bool = False
 
 
 def _keys(item: Scan | Undo) -> tuple[Hashable, ...]:
@@ -181,36 +182,33 @@ class Writer:
             self._idle.append(channel)
             self._flush()
 
-    async def _record(self, channel: _Channel, batch: list[_Waiting]) -> None:
-        again = False
-        while True:
+    async def _record(self, channel: _Channel, batch: list[_Waiting], *, singly: bool = False) -> None:
+        while not all(waiting.future.done() for waiting in batch):
             try:
                 entries = await channel.execute([waiting.item for waiting in batch], self._capacity, self._timezone)
-            except CONNECTION_LOST as error:
-                metrics.DATABASE_ERRORS.labels("connection").inc()
-                await channel.lost(self._connector.explain(error))
-                again = True
-                if all(waiting.future.done() for waiting in batch):
-                    return
-                continue
-            except asyncpg.PostgresError as error:
+            except Exception as error:
+                if connection_lost(error):
+                    metrics.DATABASE_ERRORS.labels("connection").inc()
+                    for waiting in batch:
+                        waiting.sent_again = True
+                    await channel.lost(self._connector.explain(error))
+                    continue
                 metrics.DATABASE_ERRORS.labels("race" if isinstance(error, RACES) else "statement").inc()
-                if len(batch) == 1:
+                if singly:
                     raise
                 await self._record_singly(channel, batch)
                 return
             for waiting in batch:
-                result = entries[waiting.item.scan_id]
-                _answer(waiting, replace(result, replay=False) if again and result.replay else result)
+                _answer(waiting, entries[waiting.item.scan_id])
             return
 
     async def _record_singly(self, channel: _Channel, batch: list[_Waiting]) -> None:
         for waiting in batch:
             for attempt in range(_ROW_ATTEMPTS):
                 try:
-                    await self._record(channel, [waiting])
+                    await self._record(channel, [waiting], singly=True)
                     break
-                except asyncpg.PostgresError as error:
+                except Exception as error:
                     if isinstance(error, RACES) and attempt + 1 < _ROW_ATTEMPTS:
                         continue
                     _log.exception("a scan could not be recorded")
@@ -219,7 +217,10 @@ class Writer:
 
 
 def _answer(waiting: _Waiting, result: Entry) -> None:
-    metrics.SCANS.labels(result.outcome, result.refusal or "").inc()
+    if waiting.sent_again and result.replay:
+        result = replace(result, replay=False)
+    if not result.replay:
+        metrics.SCANS.labels(result.outcome, result.refusal or "").inc()
     if not waiting.future.done():
         waiting.future.set_result(result)
 
@@ -273,5 +274,5 @@ class _Channel:
         if connection is not None and not connection.is_closed():
             try:
                 await connection.close(timeout=5)
-            except CONNECTION_LOST:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
                 connection.terminate()

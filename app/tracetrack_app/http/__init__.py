@@ -1,0 +1,1 @@
+"""HTTP: the old contract, the v1 API, the pages, and who is asking."""

@@ -1,0 +1,1 @@
+"""Who is asking: sessions of people, keys of devices."""

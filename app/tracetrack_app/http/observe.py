@@ -1,0 +1,67 @@
+"""Counts and times every request; plain ASGI, a few microseconds a request."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tracetrack_app import metrics
+from tracetrack_app.http.replies import error_reply
+
+_log = logging.getLogger(__name__)
+
+
+class Observe:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, paths: frozenset[str] = frozenset()) -> None:
+        """`paths` are those served as they stand; any other address is counted by its route's pattern, or as one."""
+        self._app = app
+        self._paths = paths
+        self._latency: dict[str, Any] = {}
+        self._requests: dict[tuple[str, str, int], Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 0
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        began = time.perf_counter()
+        metrics.IN_FLIGHT.inc()
+        try:
+            await self._app(scope, receive, observed)
+        except Exception:
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            if status == 0:
+                response = error_reply(500, "Something went wrong here. Try again.", "server_error")
+                await response(scope, receive, observed)
+        finally:
+            metrics.IN_FLIGHT.dec()
+            self._count(scope, status, time.perf_counter() - began)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        path = scope["path"]
+        route = path if path in self._paths else getattr(scope.get("route"), "path", "(other)")
+        latency = self._latency.get(route)
+        if latency is None:
+            latency = self._latency[route] = metrics.LATENCY.labels(route)
+        latency.observe(seconds)
+        key = (scope["method"], route, status)
+        requests = self._requests.get(key)
+        if requests is None:
+            method = key[0] if key[0] in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS") else "other"
+            child = metrics.REQUESTS.labels(method, route, str(status))
+            if len(self._requests) < 10_000:
+                self._requests[key] = child
+            requests = child
+        requests.inc()

@@ -1,0 +1,155 @@
+"""Log-in, dashboard and the scanning page."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from tracetrack_app.http.auth.guard import check_csrf
+from tracetrack_app.http.auth.login import MESSAGES, LoginResult, log_in
+from tracetrack_app.http.auth.sessions import Session
+from tracetrack_app.http.legacy import answered
+from tracetrack_app.http.pages.templates import page
+from tracetrack_app.http.replies import MAX_BODY, fields_of, reply, service_of
+
+_STATUS = {LoginResult.LIMITED: 429, LoginResult.UNAVAILABLE: 503}
+_PageHandler = Callable[[Request, Session], Awaitable[Response]]
+
+
+def _wants_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").startswith("application/json")
+
+
+def _login_page(request: Request, session: Session, message: str = "", status: int = 200) -> Response:
+    sessions = service_of(request).sessions
+    response = page("login.html", status, csrf_token=sessions.csrf_token(session), message=message)
+    if status == 429:
+        response.headers["Retry-After"] = "60"
+    return response
+
+
+async def login_form(request: Request) -> Response:
+    """The page; gives the browser the cookie that the form's token belongs to."""
+    sessions = service_of(request).sessions
+    session = sessions.read(request)
+    if session is not None and session.user_id is not None:
+        return RedirectResponse("/dashboard", 302)
+    session = session or sessions.create()
+    response = _login_page(request, session)
+    sessions.set(request, response, session)
+    return response
+
+
+@answered
+async def login(request: Request) -> Response:
+    """302 to the dashboard, or the page again with what is wrong."""
+    service = service_of(request)
+    fields = await fields_of(request)
+    session = service.sessions.read(request) or service.sessions.create()
+    check_csrf(request, session, fields)
+    username, password = fields.get("username", "").strip(), fields.get("password", "")
+    if not username or not password or len(username) > 64 or len(password) > 1000:
+        return _not_logged_in(request, session, fields, MESSAGES[LoginResult.REFUSED], 200)
+    problem = await service.problem()
+    if problem is not None:
+        return _not_logged_in(request, session, fields, MESSAGES[LoginResult.UNAVAILABLE], 503)
+    address = request.client.host if request.client else ""
+    limits = (service.settings.login_limit, service.settings.address_login_limit)
+    attempt = await log_in(service.reads, service.shared, username, password, address, limits)
+    if attempt.user is None:
+        status = _STATUS.get(attempt.result, 200)
+        return _not_logged_in(request, session, fields, MESSAGES[attempt.result], status)
+    # A new session id, so that one planted before log-in is worth nothing.
+    session = service.sessions.create(attempt.user.id, attempt.user.username, attempt.user.role)
+    response = RedirectResponse("/dashboard", 302)
+    service.sessions.set(request, response, session)
+    response.delete_cookie("parent", path="/")
+    return response
+
+
+def _not_logged_in(
+    request: Request, session: Session, fields: Mapping[str, str], message: str, status: int
+) -> Response:
+    if _wants_json(request):
+        headers = {"Retry-After": "60"} if status == 429 else None
+        return reply({"success": False, "message": message}, status, headers)
+    response = _login_page(request, session, message, status)
+    service_of(request).sessions.set(request, response, session)
+    return response
+
+
+@answered
+async def logout(request: Request) -> Response:
+    """End the session on every replica."""
+    service = service_of(request)
+    session = service.sessions.read(request)
+    if session is not None and request.method == "POST":
+        check_csrf(request, session, await fields_of(request))
+    if session is not None:
+        await service.shared.end_session(session.id, session.ends)
+    response = RedirectResponse("/login", 302)
+    service.sessions.clear(response)
+    return response
+
+
+def _page(handler: _PageHandler) -> Callable[[Request], Awaitable[Response]]:
+    @functools.wraps(handler)
+    async def wrapper(request: Request) -> Response:
+        sessions = service_of(request).sessions
+        session = sessions.read(request)
+        if session is None or session.user_id is None:
+            return RedirectResponse("/login", 302)
+        if await service_of(request).problem() is not None:
+            return page("waiting.html", 503, user=session.username, csrf_token=sessions.csrf_token(session))
+        response = await handler(request, session)
+        sessions.refresh(request, response, session)
+        return response
+
+    return wrapper
+
+
+@_page
+async def dashboard(request: Request, session: Session) -> Response:
+    """Totals and the newest scans."""
+    service = service_of(request)
+    zone = ZoneInfo(service.settings.timezone)
+    scans = await service.reads.recent_scans(10)
+    return page(
+        "dashboard.html",
+        user=session.username,
+        csrf_token=service.sessions.csrf_token(session),
+        totals=await service.reads.totals(),
+        scans=[(scan.at.astimezone(zone).strftime("%d %b %H:%M:%S"), scan) for scan in scans],
+        timezone=service.settings.timezone,
+    )
+
+
+@_page
+async def scan_page(request: Request, session: Session) -> Response:
+    """One large field for the scanner to type into."""
+    service = service_of(request)
+    child = "child" in request.url.path
+    parent = service.sessions.parent(request, session)
+    if child and parent is None:
+        return RedirectResponse("/scan/parent", 302)
+    return page(
+        "scan.html",
+        user=session.username,
+        csrf_token=service.sessions.csrf_token(session),
+        child=child,
+        parent=parent or "",
+    )
+
+
+ROUTES = [
+    Route("/login", login_form),
+    Route("/login", login, methods=["POST"], max_body_size=MAX_BODY),
+    Route("/logout", logout, methods=["GET", "POST"], max_body_size=MAX_BODY),
+    Route("/dashboard", dashboard),
+    *[Route(path, scan_page) for path in ("/scan/parent", "/scan/child", "/scan_parent", "/scan_child")],
+]

@@ -1,0 +1,67 @@
+"""Bodies in and out, shared by the old contract and the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tracetrack_app.service import Service
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+MAX_BODY = 64 * 1024
+
+
+class Refused(Exception):
+    """Ends a request of the old contract with this status and `{success: false, message, …}`."""
+
+    def __init__(self, status: int, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"success": False, "message": message, **fields}
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def reply(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """JSON."""
+    return Response(_encode(body), status, headers, "application/json")
+
+
+def error_reply(status: int, message: str, code: str, headers: dict[str, str] | None = None) -> Response:
+    """A framework error as the old clients know it."""
+    body = {"success": False, "message": message, "error_code": code, "request_id": uuid4().hex}
+    return reply(body, status, headers)
+
+
+async def fields_of(request: Request) -> dict[str, str]:
+    """The fields of a JSON object or a form; other values than text and numbers are left out. Raises Refused."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        form = await request.form(max_files=0, max_fields=50)
+        return {name: value for name, value in form.items() if isinstance(value, str)}
+    body = await request.body()
+    if kind == "application/x-www-form-urlencoded":
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50))
+    if not body.strip():
+        return {}
+    try:
+        data = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Refused(400, "The body is not valid JSON.", error_code="bad_request") from None
+    if not isinstance(data, dict):
+        raise Refused(400, "The body must be a JSON object or a form.", error_code="bad_request")
+    numbers = (int, float)
+    return {
+        name: value if isinstance(value, str) else str(value)
+        for name, value in data.items()
+        if isinstance(value, str) or (isinstance(value, numbers) and not isinstance(value, bool))
+    }

@@ -1,0 +1,1 @@
+"""Ways a scan comes in; all end in `scans.submit`."""

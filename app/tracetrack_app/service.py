@@ -1,0 +1,147 @@
+"""The running app: what start-up waits for, whether it is ready, and the order in which it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+
+from tracetrack_app import metrics
+from tracetrack_app.http.auth.devices import FleetDirectory
+from tracetrack_app.http.auth.passwords import hash_password
+from tracetrack_app.http.auth.sessions import Sessions
+from tracetrack_app.settings import Settings, SettingsError
+from tracetrack_app.store.database import Connector, connection_lost
+from tracetrack_app.store.migrate import MigrationError, migrate, migrations
+from tracetrack_app.store.reads import Reads
+from tracetrack_app.store.shared import Shared
+from tracetrack_app.store.writer import Writer
+
+_log = logging.getLogger(__name__)
+_PING_EVERY = 1.0
+_REMIND_EVERY = 30.0
+
+
+class Service:
+    """Everything a request needs. `start` returns at once; readiness comes when the database is there."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.connector = Connector(settings.bindings.database)
+        self.writer = Writer(
+            self.connector,
+            capacity=settings.parent_capacity,
+            timezone=settings.timezone,
+            timeout=settings.scan_timeout,
+            queue_limit=settings.queue_limit,
+        )
+        self.shared = Shared(settings.bindings.cache)
+        self.sessions = Sessions(settings.session_secret, self.shared.is_ended, settings.cookie_secure)
+        self.fleets = FleetDirectory(settings.bindings.fleets_dir())
+        self.started = False
+        self.draining = False
+        self._problem = "starting"
+        self._pool: object = None
+        self._reads: Reads | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._pinged = 0.0
+        self._ping_problem: str | None = None
+        self._ping_lock = asyncio.Lock()
+
+    @property
+    def reads(self) -> Reads:
+        if self._reads is None:
+            raise RuntimeError("the service has not been started")
+        return self._reads
+
+    async def start(self) -> None:
+        """Begin; returns before the database is there."""
+        self._pool = await self.connector.pool()
+        self._reads = Reads(self._pool)
+        self.shared.start()
+        self.fleets.start()
+        self._starting = asyncio.create_task(self._prepare())
+
+    async def stop(self) -> None:
+        """Record what was accepted, then let go of everything. Requests must have ended before."""
+        self.draining = True
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        await self.writer.drain()
+        await self.fleets.close()
+        await self.shared.close()
+        pool = self._pool
+        if pool is not None:
+            try:
+                await asyncio.wait_for(pool.close(), 5)  # type: ignore[attr-defined]
+            except TimeoutError:
+                pool.terminate()  # type: ignore[attr-defined]
+
+    async def problem(self) -> str | None:
+        """Why the app cannot take requests now; None when it can."""
+        found = await self._find_problem()
+        metrics.READY.set(found is None)
+        return found
+
+    async def _find_problem(self) -> str | None:
+        if self.draining:
+            return "stopping"
+        if not self.started:
+            return self._problem
+        return await self.database_problem()
+
+    async def database_problem(self) -> str | None:
+        """Why the database does not answer; None when it does. Asked at most once a second."""
+        async with self._ping_lock:
+            if time.monotonic() - self._pinged > _PING_EVERY:
+                try:
+                    await self.reads.ping()
+                    self._ping_problem = None
+                except Exception as error:
+                    self._ping_problem = self.connector.explain(error)
+                self._pinged = time.monotonic()
+            return self._ping_problem
+
+    async def _prepare(self) -> None:
+        pause = 0.25
+        told: tuple[str, float] = ("", 0.0)
+        while True:
+            try:
+                await self._open_database()
+                break
+            except Exception as error:
+                known = connection_lost(error) or isinstance(error, MigrationError | SettingsError)
+                words = str(error) if isinstance(error, MigrationError) else self.connector.explain(error)
+                self._problem = words if isinstance(error, MigrationError) else f"waiting for the database: {words}"
+                if told[0] != words or time.monotonic() - told[1] > _REMIND_EVERY:
+                    told = (words, time.monotonic())
+                    _log.warning("%s", self._problem, exc_info=None if known else error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 5.0)
+        self.started = True
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        _log.info("ready: database %s, time zone %s", self.connector.where, self.settings.timezone)
+
+    async def _open_database(self) -> None:
+        connection = await self.connector.connect()
+        try:
+            await migrate(connection, migrations())
+        finally:
+            connection.terminate()
+        await self._ensure_admin()
+        await self.writer.open()
+
+    async def _ensure_admin(self) -> None:
+        admin = self.settings.bindings.admin()
+        if await self.reads.has_admin():
+            return
+        if admin is None:
+            _log.warning("there is no admin: set ADMIN_USER and ADMIN_PASSWORD, or mount the admin binding")
+            return
+        username, password = admin
+        if await self.reads.ensure_admin(username, await hash_password(password)):
+            _log.info("the first admin %r was created", username)

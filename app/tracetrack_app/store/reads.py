@@ -1,0 +1,124 @@
+"""What is read from PostgreSQL, and the accounts kept in it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+MAX_RECENT = 1000
+LOCK_AFTER = 5
+LOCK_MINUTES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: int
+    username: str
+    role: str
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All counts are of things, not of scans, but for `scans`: accepted scans and undos, ever."""
+
+    parents: int
+    children: int
+    scans: int
+    bills: int
+    dispatchers: int
+    parents_by_status: dict[str, int]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecentScan:
+    id: int
+    at: datetime
+    code: str
+    kind: str
+    username: str
+
+
+class Reads:
+    """Reads over a pool of connections."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def ping(self) -> None:
+        """Raises what asyncpg raises when the database does not answer within two seconds."""
+        async with asyncio.timeout(2), self._pool.acquire() as connection:
+            await connection.fetchval("SELECT 1")
+
+    async def totals(self) -> Totals:
+        row = await self._pool.fetchrow(
+            "SELECT now() AS at, c.*, (SELECT count(*) FROM bills) AS bills,"
+            " (SELECT count(*) FROM users WHERE role = 'dispatcher') AS dispatchers"
+            " FROM (SELECT coalesce(sum(accepted), 0)::bigint AS scans,"
+            " coalesce(sum(parents_created), 0)::bigint AS parents,"
+            " coalesce(sum(children_created), 0)::bigint AS children FROM daily_counts) c"
+        )
+        statuses = await self._pool.fetch(
+            "SELECT status, count(*) AS n FROM bags WHERE kind = 'parent' GROUP BY status ORDER BY status"
+        )
+        counts = {"pending": 0, "in_progress": 0, "completed": 0} | {line["status"]: line["n"] for line in statuses}
+        return Totals(
+            row["parents"], row["children"], row["scans"], row["bills"], row["dispatchers"], counts, row["at"]
+        )
+
+    async def recent_scans(self, limit: int) -> list[RecentScan]:
+        """The newest accepted scans of parents and children, newest first; at most MAX_RECENT."""
+        rows = await self._pool.fetch(
+            "SELECT l.id, l.recorded_at, l.code, l.kind, coalesce(u.username, l.scanner, '') AS username"
+            " FROM scan_ledger l LEFT JOIN users u ON u.id = l.user_id"
+            " WHERE l.refusal IS NULL AND l.outcome <> 'unlinked' ORDER BY l.id DESC LIMIT $1",
+            min(max(limit, 1), MAX_RECENT),
+        )
+        return [RecentScan(*row) for row in rows]
+
+    async def begin_login(self, username: str) -> tuple[User | None, datetime | None]:
+        """Count an attempt before its password is looked at: (user, None), (None, locked until) or (None, None).
+
+        Counting first means that attempts made at the same time cannot pass the limit together.
+        """
+        row = await self._pool.fetchrow(
+            "UPDATE users SET"
+            " failed_logins = CASE WHEN locked_until IS NULL THEN failed_logins + 1 ELSE 1 END,"
+            " locked_until = CASE WHEN locked_until IS NULL AND failed_logins + 1 >= $2"
+            " THEN now() + make_interval(mins => $3) END"
+            " WHERE lower(username) = lower($1) AND (locked_until IS NULL OR locked_until <= now())"
+            " RETURNING id, username, role, password_hash",
+            username,
+            LOCK_AFTER,
+            LOCK_MINUTES,
+        )
+        if row is not None:
+            return User(*row), None
+        locked = await self._pool.fetchval("SELECT locked_until FROM users WHERE lower(username) = lower($1)", username)
+        return None, locked
+
+    async def login_succeeded(self, user_id: int, new_hash: str | None) -> None:
+        """Forget the failed attempts; store the password's hash made anew, if given."""
+        await self._pool.execute(
+            "UPDATE users SET failed_logins = 0, locked_until = NULL, password_hash = coalesce($2, password_hash)"
+            " WHERE id = $1",
+            user_id,
+            new_hash,
+        )
+
+    async def ensure_admin(self, username: str, password_hash: str) -> bool:
+        """Create the first admin if there is none; whether it was created."""
+        created = await self._pool.fetchval(
+            "INSERT INTO users (username, password_hash, role)"
+            " SELECT $1, $2, 'admin' WHERE NOT EXISTS (SELECT FROM users WHERE role = 'admin')"
+            " ON CONFLICT DO NOTHING RETURNING id",
+            username,
+            password_hash,
+        )
+        return created is not None
+
+    async def has_admin(self) -> bool:
+        return bool(await self._pool.fetchval("SELECT EXISTS (SELECT FROM users WHERE role = 'admin')"))
