@@ -65,7 +65,9 @@ class Server:
 
     def __init__(self, settings: Settings, directory: Path) -> None:
         self.settings = settings
-        self.authority = Authority(directory, [settings.advertise, "127.0.0.1", "localhost"])
+        self.authority = Authority(
+            directory, [settings.advertise, f"{settings.advertise}.cluster.local", "127.0.0.1", "localhost"]
+        )
         self.estate = corrections.install(settings, self.authority, directory)
         self.moto = start_moto()
         ministack_port = free_port()

@@ -29,14 +29,14 @@ class Settings:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
-    """Settings from the command line; AWS_<OPTION> in the environment gives the defaults."""
+    """Settings from the command line; AWS_ADVERTISE, AWS_CREATE_SECONDS… in the environment give the defaults."""
 
     def default(name: str, value: str) -> str:
         return os.environ.get(f"AWS_{name}", value)
 
     parser = argparse.ArgumentParser(prog="python -m tests.aws", description="An emulated AWS behind one endpoint.")
-    parser.add_argument("--host", default=default("HOST", "127.0.0.1"), help="address to listen on")
-    parser.add_argument("--port", type=int, default=int(default("PORT", "4566")), help="port; 0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=4566, help="port; 0 takes a free one")
     parser.add_argument(
         "--advertise", default=default("ADVERTISE", "127.0.0.1"), help="host in the endpoints of databases and caches"
     )

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.aws.emulator import Emulator
 from tests.integration.aws.support import TAGS, refused, until
@@ -37,7 +39,7 @@ def available(cache: Any) -> Any:
 
 def connect(group: Any, **options: Any) -> redis.Redis:
     endpoint = group["NodeGroups"][0]["PrimaryEndpoint"]
-    return redis.Redis(host=endpoint["Address"], port=endpoint["Port"], **options)
+    return redis.Redis(host=endpoint["Address"], port=endpoint["Port"], retry=Retry(NoBackoff(), 0), **options)
 
 
 def test_a_group_becomes_available_and_is_a_redis_with_tls(cache: Any, aws: Emulator, tmp_path: Path) -> None:
