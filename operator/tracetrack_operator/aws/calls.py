@@ -43,7 +43,11 @@ _DB = ("rds:{region}:{account}:db:{cluster}-*",)
 _DB_SNAPSHOT = ("rds:{region}:{account}:snapshot:{cluster}-*",)
 _DB_NETWORK = ("rds:{region}:{account}:subgrp:*", "rds:{region}:{account}:pg:*", "rds:{region}:{account}:og:*")
 _CACHE = ("elasticache:{region}:{account}:replicationgroup:{cluster}-*",)
-_CACHE_ALL = ("elasticache:{region}:{account}:*",)
+_CACHE_SNAPSHOT = ("elasticache:{region}:{account}:snapshot:{cluster}-*",)
+_CACHE_NETWORK = tuple(
+    f"elasticache:{{region}}:{{account}}:{type_}:*"
+    for type_ in ("parametergroup", "subnetgroup", "securitygroup", "usergroup")
+)
 
 _TABLE = (
     Call("iot", "create_thing_type", "iot:CreateThingType", 15, _TYPE),
@@ -112,16 +116,42 @@ _TABLE = (
         "create_replication_group",
         "elasticache:CreateReplicationGroup",
         10,
-        _CACHE_ALL,
+        _CACHE + _CACHE_NETWORK,
         burst=10,
         also=("elasticache:AddTagsToResource",),
     ),
     Call(
-        "elasticache", "describe_replication_groups", "elasticache:DescribeReplicationGroups", 10, _CACHE_ALL, burst=10
+        "elasticache",
+        "describe_replication_groups",
+        "elasticache:DescribeReplicationGroups",
+        10,
+        ("elasticache:{region}:{account}:replicationgroup:*",),
+        burst=10,
     ),
-    Call("elasticache", "modify_replication_group", "elasticache:ModifyReplicationGroup", 10, _CACHE_ALL, burst=10),
-    Call("elasticache", "delete_replication_group", "elasticache:DeleteReplicationGroup", 10, _CACHE_ALL, burst=10),
-    Call("elasticache", "describe_snapshots", "elasticache:DescribeSnapshots", 10, _CACHE_ALL, burst=10),
+    Call(
+        "elasticache",
+        "modify_replication_group",
+        "elasticache:ModifyReplicationGroup",
+        10,
+        _CACHE + _CACHE_NETWORK,
+        burst=10,
+    ),
+    Call(
+        "elasticache",
+        "delete_replication_group",
+        "elasticache:DeleteReplicationGroup",
+        10,
+        _CACHE + _CACHE_SNAPSHOT,
+        burst=10,
+    ),
+    Call(
+        "elasticache",
+        "describe_snapshots",
+        "elasticache:DescribeSnapshots",
+        10,
+        ("elasticache:{region}:{account}:snapshot:*",),
+        burst=10,
+    ),
     Call("elasticache", "list_tags_for_resource", "elasticache:ListTagsForResource", 10, _CACHE, burst=10),
 )
 

@@ -64,6 +64,7 @@ class AwsClient:
         listed = CALLS.get((service, operation))
         if listed is None:
             raise PermissionError(f"{service}.{operation} is not in the table of AWS calls (aws/calls.py)")
+        region = region or self._session.region_name
         waited = await self._bucket(listed, region).acquire()
         AWS_PACED.labels(service, operation).observe(waited)
         return await asyncio.get_running_loop().run_in_executor(
@@ -73,7 +74,7 @@ class AwsClient:
     async def pages(
         self, service: str, operation: str, items: str, /, *, region: str | None = None, **parameters: Any
     ) -> AsyncIterator[dict[str, Any]]:
-        paging = self._client(service, region).get_paginator(operation)._pagination_cfg
+        paging = self._client(service, region or self._session.region_name).get_paginator(operation)._pagination_cfg
         given, taken = paging["input_token"], paging["output_token"]
         token: str | None = None
         while True:

@@ -53,7 +53,15 @@ _THROTTLES = {
     "RequestThrottled",
 }
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized", "UnauthorizedException"}
-_CREDENTIALS = {"UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException"}
+_CREDENTIALS = {
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "MissingAuthenticationToken",
+    "ExpiredToken",
+    "ExpiredTokenException",
+}
 _INVALID = {
     "InvalidParameterValue",
     "InvalidParameterCombination",
@@ -71,6 +79,8 @@ def sort_client_error(error: ClientError, service: str, operation: str) -> Recon
     detail = error.response.get("Error", {})
     code = detail.get("Code", "Unknown")
     text = f"AWS {service} {operation}: {code}: {detail.get('Message', '')}".rstrip(": ")
+    if service == "secretsmanager" and code == "InvalidRequestException":
+        return AwsConflict(code, "AwsConflict", text)
     if code in _THROTTLES:
         return AwsThrottled(code, "AwsThrottled", text, "It is retried; raise the account's quota if it goes on.")
     if code in _DENIED:
@@ -79,9 +89,9 @@ def sort_client_error(error: ClientError, service: str, operation: str) -> Recon
         return AwsError(code, "AwsCredentials", text, "Check the operator's pod identity or credentials Secret.")
     if "NotFound" in code or code.endswith("NotFoundFault"):
         return AwsNotFound(code, "AwsNotFound", text)
-    if "AlreadyExist" in code:
+    if "AlreadyExist" in code or code == "ResourceExistsException":
         return AwsAlreadyExists(code, "AwsAlreadyExists", text)
-    if (code.startswith("Invalid") and "State" in code) or code in {"DeleteConflictException", "ConflictException"}:
+    if (code.startswith("Invalid") and "State" in code) or code.endswith("ConflictException"):
         return AwsConflict(code, "AwsConflict", text)
     if code in _INVALID or (code.startswith("Invalid") and not code.endswith("Exception")):
         return AwsInvalid(code, text, "Correct the field of the spec that this value comes from.")

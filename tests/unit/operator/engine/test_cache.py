@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tracetrack_operator.engine.cache import REMEMBERED, ObjectCache
 from tracetrack_operator.engine.objects import Object, labels_of
 

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from tracetrack_operator.engine.conditions import Conditions
+from tracetrack_operator.engine.errors import RetryableError
+from tracetrack_operator.engine.events import MAX_MESSAGE, EventRecorder
+from tracetrack_operator.engine.objects import Object
+from tracetrack_operator.engine.status import StatusWriter
+
+from .objects import RecordingKube, thing
+
+REGARDING = thing("demo", 3, kind="TraceTrackDeployment", uid="uid-1", metadata={"generation": 4})
+
+
+@pytest.fixture
+def kube() -> RecordingKube:
+    return RecordingKube()
+
+
+@pytest.fixture
+def recorder(kube: RecordingKube) -> EventRecorder:
+    return EventRecorder(kube, "tracetrack-operator", "pod-1")
+
+
+async def test_the_same_event_counts_up_in_place(kube: RecordingKube, recorder: EventRecorder) -> None:
+    for _ in range(3):
+        await recorder.emit(REGARDING, "Warning", "Broken", "the password is wrong")
+    first, *_, last = kube.applied
+    assert {event["metadata"]["name"] for event in kube.applied} == {first["metadata"]["name"]}
+    assert last["count"] == 3
+    assert last["firstTimestamp"] == first["firstTimestamp"]
+    assert last["involvedObject"] == {
+        "apiVersion": "v1",
+        "kind": "TraceTrackDeployment",
+        "name": "demo",
+        "namespace": "shop",
+        "uid": "uid-1",
+    }
+    assert last["metadata"]["namespace"] == "shop"
+
+
+async def test_another_message_reason_or_object_is_another_event(kube: RecordingKube, recorder: EventRecorder) -> None:
+    await recorder.emit(REGARDING, "Warning", "Broken", "one")
+    await recorder.emit(REGARDING, "Warning", "Broken", "two")
+    await recorder.emit(REGARDING, "Warning", "Odd", "one")
+    await recorder.emit(
+        {**REGARDING, "metadata": {**REGARDING["metadata"], "uid": "uid-2"}}, "Warning", "Broken", "one"
+    )
+    assert len({event["metadata"]["name"] for event in kube.applied}) == 4
+    assert all(event["count"] == 1 for event in kube.applied)
+
+
+async def test_a_long_message_is_cut_to_what_the_api_server_takes(kube: RecordingKube, recorder: EventRecorder) -> None:
+    await recorder.emit(REGARDING, "Normal", "Long", "x" * 5000)
+    assert len(kube.applied[0]["message"]) == MAX_MESSAGE == 1024
+
+
+async def test_a_refused_event_is_logged_and_harms_nobody(
+    kube: RecordingKube, recorder: EventRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    kube.failure = RetryableError("Forbidden", "not allowed to create events")
+    with caplog.at_level(logging.WARNING):
+        await recorder.emit(REGARDING, "Normal", "Ready", "all is well")
+    assert "event not recorded" in caplog.text
+
+
+async def test_what_is_remembered_is_bounded(kube: RecordingKube, recorder: EventRecorder) -> None:
+    for number in range(2100):
+        await recorder.emit(REGARDING, "Normal", "Many", str(number))
+    assert len(recorder._seen) == 2000
+
+
+def previous(status: str, reason: str = "R") -> list[dict[str, Any]]:
+    return [{"type": "Ready", "status": status, "reason": reason, "lastTransitionTime": "2020-01-01T00:00:00Z"}]
+
+
+async def publish(writer: StatusWriter, observed: Object, fields: dict[str, Any]) -> Object | None:
+    now = Conditions(observed.get("status", {}).get("conditions", []), observed["metadata"]["generation"])
+    now.true("DatabaseReady", "Up")
+    now.roll_up(["DatabaseReady"], message="All parts are up.")
+    return await writer.publish(observed, fields, now)
+
+
+async def test_status_is_written_once_and_not_again_while_nothing_changes(
+    kube: RecordingKube, recorder: EventRecorder
+) -> None:
+    writer = StatusWriter(kube, recorder)
+    stored = await publish(writer, REGARDING, {"replicas": 2, "endpoint": None})
+    assert stored is not None
+    assert stored["status"]["observedGeneration"] == 4
+    assert "endpoint" not in stored["status"], "a field that is not reported is left out"
+    assert stored["metadata"]["uid"] == "uid-1", "a status must not land on a namesake that came after"
+    again = {**REGARDING, "status": stored["status"]}
+    assert await publish(writer, again, {"replicas": 2}) is None
+    assert len(kube.statuses) == 1
+    assert [event["reason"] for event in kube.applied] == ["Ready"], "good news of a part is no event of its own"
+
+
+async def test_a_broken_part_is_a_warning_that_names_the_part(kube: RecordingKube, recorder: EventRecorder) -> None:
+    writer = StatusWriter(kube, recorder)
+    now = Conditions(previous("True"), 4)
+    now.false("DatabaseReady", "AuthenticationFailed", "password refused: correct the Secret")
+    now.roll_up(["DatabaseReady"])
+    await writer.publish(REGARDING, {}, now)
+    told = {(event["type"], event["reason"], event["message"]) for event in kube.applied}
+    assert told == {
+        ("Warning", "AuthenticationFailed", "DatabaseReady: password refused: correct the Secret"),
+        ("Warning", "AuthenticationFailed", "password refused: correct the Secret"),
+    }
+
+
+async def test_the_condition_metric_has_one_status_at_a_time(kube: RecordingKube, recorder: EventRecorder) -> None:
+    await publish(StatusWriter(kube, recorder), REGARDING, {})
+    labels = {"kind": "TraceTrackDeployment", "namespace": "shop", "name": "demo", "type": "Ready"}
+    values = {
+        status: REGISTRY.get_sample_value("tracetrack_operator_condition", {**labels, "status": status})
+        for status in ("True", "False", "Unknown")
+    }
+    assert values == {"True": 1, "False": 0, "Unknown": 0}
