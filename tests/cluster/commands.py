@@ -91,6 +91,9 @@ def main(arguments: list[str]) -> int:
     except StageError as error:
         print(f"{arguments[0]}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"{arguments[0]}: interrupted; run it again to go on", file=sys.stderr)
+        return 130
     return 0
 
 
