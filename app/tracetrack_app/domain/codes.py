@@ -14,6 +14,7 @@ from enum import StrEnum
 MAX_RAW_LENGTH = 200
 PARENT_FORMS = "SB and 5 digits (SB00001) or M444- and 5 digits (M444-00001)"
 CHILD_FORM = "4 to 20 letters or digits"
+NOT_A_CODE = f"Not a bag code: a parent is {PARENT_FORMS}, a child is {CHILD_FORM}."
 
 _PARENT = re.compile(r"(?:SB|M444-)[0-9]{5}")
 _CHILD = re.compile(r"[A-Z0-9]{4,20}")
@@ -55,6 +56,9 @@ def clean(raw: str) -> str:
 def parse(raw: str) -> Code:
     """The code in `raw`. Raises MalformedCodeError, whose message says what a code looks like."""
     text = clean(raw)
+    # Upper-casing makes ASCII letters of some others (ß, ı): a code that was not scanned must not come of it.
+    if not raw.isascii() and not clean_text(raw, MAX_RAW_LENGTH).isascii():
+        raise MalformedCodeError(text, NOT_A_CODE)
     if _PARENT.fullmatch(text):
         return Code(text, Kind.PARENT)
     label = _LABEL.fullmatch(text)
@@ -63,7 +67,7 @@ def parse(raw: str) -> Code:
         return Code(bare, Kind.CHILD)
     if not text:
         raise MalformedCodeError(text, "The code is empty.")
-    raise MalformedCodeError(text, f"Not a bag code: a parent is {PARENT_FORMS}, a child is {CHILD_FORM}.")
+    raise MalformedCodeError(text, NOT_A_CODE)
 
 
 def parse_parent(raw: str) -> Code:

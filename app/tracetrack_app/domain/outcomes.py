@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from tracetrack_app.domain.codes import CHILD_FORM, PARENT_FORMS
+from tracetrack_app.domain.codes import NOT_A_CODE
 
 
 class Outcome(StrEnum):
@@ -109,7 +109,7 @@ def detail(entry: Entry) -> str:
     """The refusal of this entry in words, naming the bags; English."""
     code, parent, bill, holder = entry.code, entry.parent, entry.bill, entry.holder
     words = {
-        Refusal.MALFORMED_CODE: f"Not a bag code: a parent is {PARENT_FORMS}, a child is {CHILD_FORM}.",
+        Refusal.MALFORMED_CODE: NOT_A_CODE,
         Refusal.PARENT_REQUIRED: f"{code} is a child bag: send the code of its parent with it.",
         Refusal.PARENT_NOT_FOUND: f"Parent bag {parent or code} does not exist: scan the parent first.",
         Refusal.PARENT_COMPLETED: f"Parent bag {parent} is completed.",
