@@ -12,15 +12,24 @@ class Settings:
 
     `cluster` is this cluster's name inside the AWS account and part of every AWS name; `app_repository` and
     `embedded_image` are the images used where a resource names none; `namespaces` empty means all.
+    `aws_ca_file` is a PEM bundle that RDS and ElastiCache endpoints are verified with (for RDS the one that AWS
+    publishes); `rds_*` and `elasticache_*` are for resources that name no network of their own.
+    `fleet_check_seconds` is how often a fleet that needs nothing is compared with AWS.
     Each field is read from `TRACETRACK_<FIELD>`.
     """
 
     cluster: str = "kind"
     app_repository: str = "tracetrack-app"
     embedded_image: str = "tracetrack-embedded:0.1.0"
+    aws_ca_file: str = ""
+    rds_subnet_group: str = ""
+    rds_security_groups: tuple[str, ...] = ()
+    elasticache_subnet_group: str = ""
+    elasticache_security_groups: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
     workers: int = 8
     resync_seconds: float = 600.0
+    fleet_check_seconds: float = 300.0
     health_port: int = 8080
     metrics_port: int = 9090
     log_level: str = "INFO"

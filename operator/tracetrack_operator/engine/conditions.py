@@ -40,6 +40,10 @@ class Conditions:
     def unknown(self, type_: str, reason: str, message: str) -> None:
         self._set(type_, "Unknown", reason, message)
 
+    def keep(self, condition: Mapping[str, Any]) -> None:
+        """Carry a condition over as it was found earlier, with the generation it was found for."""
+        self._current[str(condition["type"])] = dict(condition)
+
     def __contains__(self, type_: str) -> bool:
         return type_ in self._current
 

@@ -16,7 +16,7 @@ from kubernetes.dynamic.resource import Resource
 from prometheus_client import Counter, Histogram
 
 from ..api.constants import FIELD_MANAGER
-from ..engine.errors import ReconcileError, RetryableError, TerminalError
+from ..engine.errors import ReconcileError, RetryableError, TerminalError, WaitingError
 from ..engine.objects import Object
 from .kinds import KINDS, Kind
 
@@ -184,6 +184,10 @@ def _sorted(error: ApiException, verb: str, kind: str) -> ReconcileError:
     except (TypeError, ValueError, KeyError):
         message = str(error.reason)
     text = f"The Kubernetes API refused to {verb} a {kind}: {message}"
+    if error.status == 403 and "because it is being terminated" in message:
+        return WaitingError("NamespaceTerminating", text, retry_after=10.0)
+    if error.status == 403 and "exceeded quota" in message:
+        return RetryableError("QuotaExceeded", text, "Raise the namespace's ResourceQuota or free what it counts.")
     if error.status == 403:
         return RetryableError("Forbidden", text, "Grant it in the operator's ClusterRole (the chart does by default).")
     if error.status in (400, 422):

@@ -10,6 +10,7 @@ from kubernetes.utils.quantity import parse_quantity
 from ..engine.objects import Object, annotations_of
 
 APPLIED_HASH = "tracetrack.io/applied-hash"
+MISSING = "missing"
 _QUANTITIES = {"limits", "requests", "averageValue", "storage", "sizeLimit"}
 
 
@@ -27,7 +28,7 @@ def difference(desired: Object, live: Object | None) -> str | None:
     Both are manifests; `desired` comes from `with_hash`. Values the API server added (defaults) are not looked at.
     """
     if live is None:
-        return "missing"
+        return MISSING
     if annotations_of(live).get(APPLIED_HASH) != annotations_of(desired)[APPLIED_HASH]:
         return "changed"
     path = _first_difference(desired, live, "", False)
@@ -65,7 +66,9 @@ def _list_difference(wanted: Sequence[Any], live: Sequence[Any], path: str, quan
             if found is not None:
                 return found
         return None
-    for number, (item, other) in enumerate(zip(wanted, live, strict=False)):
+    if len(wanted) != len(live):
+        return path
+    for number, (item, other) in enumerate(zip(wanted, live, strict=True)):
         found = _first_difference(item, other, f"{path}[{number}]", quantity)
         if found is not None:
             return found

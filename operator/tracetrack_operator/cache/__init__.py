@@ -1,0 +1,1 @@
+"""The Redis of a deployment: one module per provider, all ending in the same binding."""

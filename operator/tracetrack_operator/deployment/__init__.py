@@ -1,0 +1,1 @@
+"""TraceTrackDeployment: observe, desired (one builder per child object), plan, status, and the conductor."""

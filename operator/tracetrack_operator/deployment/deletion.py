@@ -1,0 +1,87 @@
+"""The end of a deployment that has something outside the cluster. Works on the raw object: its spec may not parse."""
+
+import logging
+from collections.abc import Mapping
+
+from ..api.conditions import Reason
+from ..api.constants import FINALIZER
+from ..context import Context
+from ..dependency import AnyProvider
+from ..engine.errors import ReconcileError, WaitingError
+from ..engine.objects import Object, labels_of, uid_of
+from ..engine.plan import Delete
+from ..kube.children import ChildWriter
+from ..manifests.parent import APP
+from . import finalizer
+
+logger = logging.getLogger(__name__)
+
+
+class Deletion:
+    """First the application stops, so that nothing is written after the final snapshot; then the providers clean up."""
+
+    def __init__(
+        self, context: Context, databases: Mapping[str, AnyProvider], caches: Mapping[str, AnyProvider]
+    ) -> None:
+        self._context = context
+        self._writer = ChildWriter(context.kube, context.cache)
+        self._sections = (("database", databases), ("cache", caches))
+
+    async def run(self, owner: Object) -> None:
+        """Done when it returns. Raises WaitingError while something is under way, ReconcileError for what failed."""
+        if FINALIZER not in (owner["metadata"].get("finalizers") or []):
+            return
+        metadata = owner["metadata"]
+        live = await self._context.kube.get(owner["kind"], metadata["namespace"], metadata["name"])
+        if live is None or uid_of(live) != uid_of(owner) or not live["metadata"].get("deletionTimestamp"):
+            return
+        await self._stop_application(live)
+        await self._clean_up(live)
+        await finalizer.remove(self._context.kube, live)
+
+    async def _stop_application(self, owner: Object) -> None:
+        metadata = owner["metadata"]
+        running = [
+            child
+            for child in self._context.children(owner)
+            if child["kind"] in ("HorizontalPodAutoscaler", "Deployment")
+        ]
+        # The autoscaler goes first, lest it complains about a target that is gone.
+        for child in sorted(running, key=lambda child: str(child["kind"]), reverse=True):
+            name = child["metadata"]["name"]
+            await self._writer.delete(Delete(child["kind"], metadata["namespace"], name, uid_of(child)))
+        pods = [
+            pod
+            for pod in self._context.pods_of(metadata["namespace"], metadata["name"])
+            if labels_of(pod).get("app.kubernetes.io/component") == APP
+            and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+        ]
+        if running or pods:
+            raise WaitingError(
+                Reason.DELETING,
+                "Waiting for the application to stop, so that nothing is written after the last copy of the data.",
+                retry_after=5.0,
+            )
+
+    async def _clean_up(self, owner: Object) -> None:
+        failures: list[ReconcileError] = []
+        notes: list[str] = []
+        for section, providers in self._sections:
+            for provider in _concerned(owner, section, providers):
+                try:
+                    notes.append(await provider.delete(owner))
+                except ReconcileError as error:
+                    failures.append(error)
+        if failures:
+            raise next((error for error in failures if not isinstance(error, WaitingError)), failures[0])
+        for note in filter(None, notes):
+            await self._context.recorder.emit(owner, "Normal", "CleanedUp", note)
+
+
+def _concerned(owner: Object, section: str, providers: Mapping[str, AnyProvider]) -> list[AnyProvider]:
+    """The provider that the spec names; all of them when it names none that is known."""
+    try:
+        named = providers[owner["spec"][section]["provider"]]
+    except (KeyError, TypeError):
+        return [provider for provider in providers.values() if provider.makes_cloud_objects]
+    return [named] if named.makes_cloud_objects else []

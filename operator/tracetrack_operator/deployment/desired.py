@@ -1,0 +1,130 @@
+"""What there shall be: every child of a deployment, from what was observed. Pure."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from ..api.deployment import ImageSpec
+from ..engine.objects import Object
+from ..kube.compare import with_hash
+from ..manifests.parent import APP, CACHE, DATABASE
+from .observe import Observed
+from .specs import secrets
+from .specs.autoscaler import autoscaler
+from .specs.config_map import config_map
+from .specs.deployment import deployment
+from .specs.disruption_budget import disruption_budget
+from .specs.fleet_keys import fleet_keys
+from .specs.ingress import ingress
+from .specs.inputs import Inputs
+from .specs.network_policy import app_network_policy
+from .specs.service import service
+from .specs.service_account import service_account
+
+
+@dataclass(frozen=True)
+class Desired:
+    """`manifests` in the order they are applied; `kept` are children left as they are, neither applied nor deleted.
+
+    `fleet_keys_hash` is what the pods are told about the fleet keys.
+    """
+
+    manifests: tuple[Object, ...] = field(repr=False)
+    kept: frozenset[tuple[str, str]]
+    min_replicas: int
+    fleet_keys_hash: str
+
+
+def image(spec: ImageSpec, version: str, default_repository: str) -> str:
+    """The application's image: by digest where one is given, else by version."""
+    repository = spec.repository or default_repository
+    return f"{repository}@{spec.digest}" if spec.digest else f"{repository}:{version}"
+
+
+def desired(observed: Observed, app_repository: str) -> Desired:
+    inputs = _inputs(observed, app_repository)
+    kept = _undetermined(observed)
+    manifests = [
+        service_account(inputs),
+        secrets.admin_secret(inputs),
+        secrets.session_secret(inputs),
+        secrets.fleet_keys_secret(inputs),
+        config_map(inputs),
+        *observed.database.manifests,
+        *observed.cache.manifests,
+    ]
+    build: Callable[[Inputs], Object | None]
+    for suffix, binding, make in (
+        (secrets.DATABASE_BINDING, observed.database.binding, secrets.database_binding),
+        (secrets.CACHE_BINDING, observed.cache.binding, secrets.cache_binding),
+    ):
+        if binding is not None:
+            manifests.append(make(inputs, binding))
+        else:
+            kept.add(("Secret", observed.parent.child(suffix)))
+    if inputs.content:
+        manifests += [deployment(inputs), autoscaler(inputs)]
+    else:
+        kept |= {("Deployment", observed.parent.child(APP)), ("HorizontalPodAutoscaler", observed.parent.child(APP))}
+    for build in (disruption_budget, app_network_policy, service, ingress):
+        manifest = build(inputs)
+        if manifest is not None:
+            manifests.append(manifest)
+    digest = hashlib.sha256(json.dumps(inputs.fleet_keys, sort_keys=True, default=dict).encode()).hexdigest()[:16]
+    return Desired(
+        tuple(with_hash(manifest) for manifest in manifests),
+        frozenset(kept),
+        observed.resource.spec.scaling.min_replicas,
+        digest,
+    )
+
+
+def bound(observed: Observed) -> tuple[dict[str, str], dict[str, str]]:
+    """What the application's pods get, or already have, as database and cache binding; empty when nothing yet."""
+    database, cache = observed.database.binding, observed.cache.binding
+    return (
+        database.data() if database is not None else observed.secret_values(secrets.DATABASE_BINDING),
+        cache.data() if cache is not None else observed.secret_values(secrets.CACHE_BINDING),
+    )
+
+
+def _inputs(observed: Observed, app_repository: str) -> Inputs:
+    spec = observed.resource.spec
+    database, cache = bound(observed)
+    basis = Inputs(
+        parent=observed.parent,
+        spec=spec,
+        image=image(spec.image, spec.version, app_repository),
+        admin=observed.admin,
+        session=observed.session,
+        fleet_keys=fleet_keys(observed.fleets, observed.secret_values(secrets.FLEET_KEYS)),
+        database_port=_port(database),
+        cache_port=_port(cache),
+    )
+    if not database or not cache:
+        return basis
+    # Keyed, so that the hash in the pod template is of no use for guessing a weak password.
+    content = json.dumps([config_map(basis)["data"], database, cache], sort_keys=True)
+    digest = hmac.new(observed.session["key"].encode(), content.encode(), hashlib.sha256).hexdigest()[:16]
+    return replace(basis, content=digest)
+
+
+def _port(binding: dict[str, str]) -> int | None:
+    text = binding.get("port", "")
+    return int(text) if text.isdigit() else None
+
+
+def _undetermined(observed: Observed) -> set[tuple[str, str]]:
+    """Children of a database or cache whose state could not be found out."""
+    components = {
+        component
+        for component, dependency in ((DATABASE, observed.database), (CACHE, observed.cache))
+        if dependency.error is not None
+    }
+    return {
+        key
+        for key, child in observed.children.items()
+        if child["metadata"].get("labels", {}).get("app.kubernetes.io/component") in components
+    }

@@ -1,0 +1,113 @@
+"""What there is: the resource, its children and pods, its fleets, its generated Secrets, its database and cache."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..api.deployment import TraceTrackDeployment
+from ..api.fleet import ScannerFleet
+from ..api.model import InvalidResourceError
+from ..context import Context
+from ..dependency import AnyProvider, Children, Dependency, Scope
+from ..engine.errors import ReconcileError
+from ..engine.objects import Object, controller_uid, labels_of
+from ..generated import GeneratedSecrets, password
+from ..manifests.parent import APP, CACHE, DATABASE, Parent
+from ..manifests.secret import values
+from .specs.fleet_keys import Fleet
+from .specs.secrets import ADMIN, SESSION
+
+ADMIN_USERNAME = "admin"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Everything that a plan and a status are computed from. `pods` are by component."""
+
+    owner: Object
+    parent: Parent
+    resource: TraceTrackDeployment
+    children: Children
+    pods: Mapping[str, tuple[Object, ...]]
+    fleets: tuple[Fleet, ...]
+    admin: Mapping[str, str] = field(repr=False)
+    session: Mapping[str, str] = field(repr=False)
+    database: Dependency
+    cache: Dependency
+
+    def child(self, kind: str, suffix: str) -> Object | None:
+        return self.children.get((kind, self.parent.child(suffix)))
+
+    def secret_values(self, suffix: str) -> dict[str, str]:
+        """The values of a Secret among the children; empty when there is none."""
+        found = self.child("Secret", suffix)
+        return values(found) if found is not None else {}
+
+
+class Observer:
+    """Looks at one deployment; changes nothing."""
+
+    def __init__(
+        self,
+        context: Context,
+        generated: GeneratedSecrets,
+        databases: Mapping[str, AnyProvider],
+        caches: Mapping[str, AnyProvider],
+    ) -> None:
+        self._context = context
+        self._generated = generated
+        self._databases = databases
+        self._caches = caches
+
+    async def observe(self, owner: Object) -> Observed:
+        """Raises InvalidResourceError for a resource that doesn't fit the model, ReconcileError when a read fails."""
+        resource = TraceTrackDeployment.parse(owner)
+        parent = Parent.of(owner)
+        children = {(obj["kind"], obj["metadata"]["name"]): obj for obj in self._context.children(owner)}
+        pods = self._pods(parent)
+
+        def scope(component: str) -> Scope:
+            return Scope(owner, parent, resource.spec, children, pods[component])
+
+        admin, session = await asyncio.gather(
+            self._generated.ensure(
+                parent, ADMIN, {"username": lambda: ADMIN_USERNAME, "password": lambda: secrets.token_urlsafe(18)}
+            ),
+            self._generated.ensure(parent, SESSION, {"key": password}),
+        )
+        database, cache = await asyncio.gather(
+            _look(self._databases[resource.spec.database.provider], resource.spec.database.provider, scope(DATABASE)),
+            _look(self._caches[resource.spec.cache.provider], resource.spec.cache.provider, scope(CACHE)),
+        )
+        return Observed(
+            owner, parent, resource, children, pods, tuple(self._fleets(parent)), admin, session, database, cache
+        )
+
+    def _pods(self, parent: Parent) -> dict[str, tuple[Object, ...]]:
+        found: dict[str, list[Object]] = {APP: [], DATABASE: [], CACHE: []}
+        for pod in self._context.pods_of(parent.namespace, parent.name):
+            found.setdefault(labels_of(pod).get("app.kubernetes.io/component", ""), []).append(pod)
+        return {component: tuple(pods) for component, pods in found.items()}
+
+    def _fleets(self, parent: Parent) -> list[Fleet]:
+        fleets = []
+        for obj in self._context.fleets_of(parent.namespace, parent.name):
+            if obj["metadata"].get("deletionTimestamp"):
+                continue
+            try:
+                resource = ScannerFleet.parse(obj)
+            except InvalidResourceError:
+                continue  # The fleet's own condition says so.
+            signing = self._context.cache.get("Secret", parent.namespace, f"{resource.metadata.name}-signing")
+            ours = signing is not None and controller_uid(signing) == resource.metadata.uid
+            fleets.append(Fleet(resource, values(signing).get("keys.json") if signing is not None and ours else None))
+        return fleets
+
+
+async def _look(provider: AnyProvider, name: str, scope: Scope) -> Dependency:
+    try:
+        facts = await provider.observe(scope)
+    except ReconcileError as error:
+        return Dependency.failed(name, error)
+    return provider.desired(scope, facts)

@@ -1,0 +1,26 @@
+"""What the builders are given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ...api.deployment import TraceTrackDeploymentSpec
+from ...manifests.parent import Parent
+
+PORT = 8080
+PORT_NAME = "http"
+BINDINGS = "/bindings"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """`content` is the hash of everything the pods read at start, so that a change of it rolls them."""
+
+    parent: Parent
+    spec: TraceTrackDeploymentSpec
+    image: str
+    admin: Mapping[str, str] = field(repr=False)
+    session: Mapping[str, str] = field(repr=False)
+    fleet_keys: Mapping[str, str] = field(repr=False)
+    database_port: int | None = None
+    cache_port: int | None = None
+    content: str = ""

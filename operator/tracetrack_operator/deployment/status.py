@@ -1,0 +1,166 @@
+"""What a person is told: conditions and the fields of the status. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..api.conditions import ConditionType, Reason
+from ..api.exposure import ServiceType
+from ..dependency import Dependency, Verdict
+from ..engine.conditions import Conditions
+from ..engine.errors import ReconcileError
+from ..engine.objects import Object, annotations_of
+from ..manifests.parent import APP, CACHE, DATABASE
+from ..pods import alive, first_problem, is_ready
+from .desired import bound
+from .observe import Observed
+from .plan import Plan
+from .specs.deployment import VERSION
+
+PARTS = (ConditionType.DATABASE_READY, ConditionType.CACHE_READY, ConditionType.APPLICATION_READY)
+_CONDITION_OF = {
+    DATABASE: ConditionType.DATABASE_READY,
+    CACHE: ConditionType.CACHE_READY,
+    APP: ConditionType.APPLICATION_READY,
+}
+
+
+def previous_conditions(owner: Object) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (owner.get("status") or {}).get("conditions") or []
+    return found
+
+
+def new_conditions(owner: Object) -> Conditions:
+    return Conditions(previous_conditions(owner), owner["metadata"].get("generation", 0))
+
+
+def conditions(observed: Observed, pending: Plan, errors: Mapping[str, ReconcileError]) -> Conditions:
+    """`errors` are by component; `pending` is what was planned but not done, because the object is suspended."""
+    result = new_conditions(observed.owner)
+    verdicts = {
+        DATABASE: observed.database.verdict,
+        CACHE: observed.cache.verdict,
+        APP: application(observed),
+    }
+    for component, verdict in verdicts.items():
+        error = errors.get(component)
+        told = Verdict.of_error(error) if error is not None else verdict
+        _set(result, _CONDITION_OF[component], told)
+    app = verdicts[APP].message
+    if not observed.resource.spec.suspend:
+        result.roll_up(PARTS, message=app)
+    elif pending:
+        actions = list(pending)
+        more = f" and {len(actions) - 3} more" if len(actions) > 3 else ""
+        result.false(
+            ConditionType.READY,
+            Reason.SUSPENDED,
+            f"spec.suspend is true, so these wait: {'; '.join(a.describe() for a in actions[:3])}{more}. "
+            "Set it to false to go on.",
+        )
+    else:
+        result.roll_up(PARTS, message=f"{app} spec.suspend is true: nothing will be changed.")
+    return result
+
+
+def fields(observed: Observed) -> dict[str, Any]:
+    """The status beside conditions and observedGeneration; None for what isn't known."""
+    live = observed.child("Deployment", APP)
+    status = (live or {}).get("status", {})
+    return {
+        "replicas": status.get("replicas", 0) if live else None,
+        "readyReplicas": status.get("readyReplicas", 0) if live else None,
+        "version": _version(observed.pods[APP]),
+        "url": _url(observed),
+        "database": _dependency(observed.database),
+        "cache": _dependency(observed.cache),
+        "fleets": len(observed.fleets),
+    }
+
+
+def application(observed: Observed) -> Verdict:
+    """The state of the application's pods, the most telling fact first."""
+    live = observed.child("Deployment", APP)
+    if live is None:
+        return _not_begun(observed)
+    problem = first_problem(observed.pods[APP])
+    if problem is not None:
+        return Verdict.not_ready(problem.reason, problem.message)
+    status = live.get("status", {})
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return _refused(str(condition.get("message", "")))
+    return _progress(observed, live, status)
+
+
+def _progress(observed: Observed, live: Object, status: Mapping[str, Any]) -> Verdict:
+    spec = observed.resource.spec
+    wanted = max(int(live["spec"].get("replicas", 1)), spec.scaling.min_replicas)
+    ready, total, updated = (int(status.get(key, 0)) for key in ("readyReplicas", "replicas", "updatedReplicas"))
+    tally = f"{ready} of {wanted} replicas ready"
+    current = status.get("observedGeneration", 0) >= live["metadata"].get("generation", 0)
+    rolled_out = current and total == updated
+    if rolled_out and ready >= spec.scaling.min_replicas:
+        return Verdict.ready(f"{tally} on version {spec.version}.")
+    if not rolled_out:
+        message = f"Rolling out version {spec.version}: {updated} of {wanted} replicas replaced, {ready} serving."
+    else:
+        message = f"{tally} on version {spec.version}."
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
+            return Verdict.not_ready(
+                "Stalled",
+                f"{message} No progress for {live['spec'].get('progressDeadlineSeconds', 600)} s. "
+                f"See kubectl describe pods -l tracetrack.io/deployment={observed.parent.name}.",
+            )
+    return Verdict.not_ready(Reason.PROGRESSING, message)
+
+
+def _not_begun(observed: Observed) -> Verdict:
+    database, cache = bound(observed)
+    for name, values, dependency in (("database", database, observed.database), ("cache", cache, observed.cache)):
+        if not values:
+            return Verdict.not_ready(
+                Reason.WAITING_FOR_DEPENDENCY, f"Waiting for the {name}: {dependency.verdict.message}"
+            )
+    return Verdict.not_ready(Reason.PROGRESSING, "The application's Deployment is about to be created.")
+
+
+def _refused(message: str) -> Verdict:
+    if "exceeded quota" in message:
+        return Verdict.not_ready(
+            "QuotaExceeded",
+            f"Pods are refused: {message}. Raise the ResourceQuota, or lower spec.resources or spec.scaling.",
+        )
+    return Verdict.not_ready("PodsRefused", f"Pods are refused: {message}. Mend what the message names.")
+
+
+def _version(pods: Iterable[Object]) -> str | None:
+    versions = {annotations_of(pod).get(VERSION) for pod in alive(pods) if is_ready(pod)}
+    return versions.pop() if len(versions) == 1 else None
+
+
+def _url(observed: Observed) -> str | None:
+    exposure = observed.resource.spec.exposure
+    if exposure.host is not None:
+        return f"{'https' if exposure.tls else 'http'}://{exposure.host}"
+    service = observed.child("Service", APP)
+    if service is None:
+        return None
+    if exposure.service.type is ServiceType.NODE_PORT:
+        port = service["spec"]["ports"][0].get("nodePort")
+        nodes = sorted(filter(None, (pod.get("status", {}).get("hostIP") for pod in alive(observed.pods[APP]))))
+        return f"http://{nodes[0]}:{port}" if port and nodes else None
+    if exposure.service.type is ServiceType.LOAD_BALANCER:
+        points = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+        return f"http://{points[0].get('hostname') or points[0].get('ip')}" if points else None
+    return f"http://{observed.parent.child(APP)}.{observed.parent.namespace}.svc"
+
+
+def _dependency(dependency: Dependency) -> dict[str, str]:
+    found = {"provider": dependency.provider, "endpoint": dependency.endpoint, "state": dependency.state}
+    return {key: value for key, value in found.items() if value}
+
+
+def _set(result: Conditions, type_: str, verdict: Verdict) -> None:
+    setter = {"True": result.true, "False": result.false, "Unknown": result.unknown}[verdict.status]
+    setter(type_, verdict.reason, verdict.message)
