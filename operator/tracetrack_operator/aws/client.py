@@ -48,7 +48,7 @@ class AwsClient:
 
     def __init__(self, region: str | None = None) -> None:
         self._session = boto3.session.Session(region_name=region)
-        self._clients: dict[tuple[str, str | None], Any] = {}
+        self._clients: dict[tuple[str, str | None, bool], Any] = {}
         self._buckets: dict[tuple[str, str, str | None], TokenBucket] = {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
         self._building = Lock()
@@ -68,7 +68,7 @@ class AwsClient:
         waited = await self._bucket(listed, region).acquire()
         AWS_PACED.labels(service, operation).observe(waited)
         return await asyncio.get_running_loop().run_in_executor(
-            self._pool, self._send, service, operation, region, parameters
+            self._pool, self._send, service, operation, region, listed.repeatable, parameters
         )
 
     async def pages(
@@ -88,11 +88,13 @@ class AwsClient:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _send(self, service: str, operation: str, region: str | None, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _send(
+        self, service: str, operation: str, region: str | None, repeatable: bool, parameters: dict[str, Any]
+    ) -> dict[str, Any]:
         failure: ReconcileError
         try:
             with AWS_SECONDS.labels(service, operation).time():
-                answer: dict[str, Any] = getattr(self._client(service, region), operation)(**parameters)
+                answer: dict[str, Any] = getattr(self._client(service, region, repeatable), operation)(**parameters)
         except ClientError as error:
             failure = sort_client_error(error, service, operation)
             code = "Throttled" if isinstance(failure, AwsThrottled) else error.response["Error"].get("Code", "Unknown")
@@ -104,17 +106,17 @@ class AwsClient:
         AWS_CALLS.labels(service, operation, "ok").inc()
         return answer
 
-    def _client(self, service: str, region: str | None) -> Any:
+    def _client(self, service: str, region: str | None, repeatable: bool = True) -> Any:
         with self._building:
-            client = self._clients.get((service, region))
+            client = self._clients.get((service, region, repeatable))
             if client is None:
-                retries: Any = {"mode": "standard", "total_max_attempts": 3}
+                retries: Any = {"mode": "standard", "total_max_attempts": 3 if repeatable else 1}
                 client = self._session.client(
                     service,  # type: ignore[call-overload]
                     region_name=region,
                     config=Config(retries=retries, connect_timeout=5, read_timeout=30, max_pool_connections=THREADS),
                 )
-                self._clients[service, region] = client
+                self._clients[service, region, repeatable] = client
             return client
 
     def _bucket(self, call: Call, region: str | None) -> TokenBucket:
