@@ -13,36 +13,26 @@ from typing import Any
 
 KINDS = ("throttle", "error", "lost", "latency")
 
-# Calls per second and account, as AWS publishes them for IoT Core, RDS and Secrets Manager; burst where it differs.
+_IOT_RATES = {
+    350: "DescribeThing",
+    100: "CreateThing UpdateThing DeleteThing AttachThingPrincipal DetachThingPrincipal AddThingToThingGroup "
+    "RemoveThingFromThingGroup DescribeThingGroup",
+    25: "ListThingsInThingGroup CreateThingGroup",
+    15: "CreateThingType AttachPolicy DetachPolicy ListAttachedPolicies DeleteThingGroup UpdateThingGroup",
+    10: "ListThings ListThingPrincipals ListPrincipalThings ListThingGroups ListThingTypes DescribeThingType "
+    "CreateKeysAndCertificate CreateCertificateFromCsr DescribeCertificate ListCertificates UpdateCertificate "
+    "DeleteCertificate CreatePolicy CreatePolicyVersion DeletePolicy DeletePolicyVersion GetPolicy ListPolicies "
+    "ListPolicyVersions ListTargetsForPolicy RegisterThing DescribeEndpoint TagResource UntagResource "
+    "ListTagsForResource",
+}
+_SECRET_WRITES = "CreateSecret DeleteSecret PutSecretValue RestoreSecret UpdateSecret TagResource"
+
+# (calls per second, burst) per account and region: the default quotas of the AWS General Reference.
 QUOTAS: dict[tuple[str, str], tuple[float, float]] = {
-    **{
-        ("iot", name): (100.0, 100.0)
-        for name in (
-            *("CreateThing", "UpdateThing", "DeleteThing", "DescribeThing", "AttachThingPrincipal"),
-            *("DetachThingPrincipal", "AddThingToThingGroup", "RemoveThingFromThingGroup", "DescribeThingGroup"),
-        )
-    },
-    **{("iot", name): (25.0, 25.0) for name in ("ListThingsInThingGroup", "CreateThingGroup", "DeleteThingGroup")},
-    **{
-        ("iot", name): (15.0, 15.0)
-        for name in ("CreateThingType", "AttachPolicy", "DetachPolicy", "DescribeThingType", "DeleteThingType")
-    },
-    **{
-        ("iot", name): (10.0, 10.0)
-        for name in (
-            *("ListThings", "ListThingPrincipals", "ListPrincipalThings", "ListThingGroups", "ListThingTypes"),
-            *("RegisterThing", "CreateKeysAndCertificate", "CreateCertificateFromCsr", "UpdateCertificate"),
-            *("DeleteCertificate", "DescribeCertificate", "ListCertificates", "CreatePolicy", "DeletePolicy"),
-            *("GetPolicy", "ListPolicies", "ListAttachedPolicies", "ListTargetsForPolicy", "DescribeEndpoint"),
-            *("TagResource", "UntagResource", "ListTagsForResource"),
-        )
-    },
-    ("rds", "*"): (12.0, 300.0),
-    ("elasticache", "*"): (12.0, 300.0),
-    **{
-        ("secretsmanager", name): (50.0, 50.0)
-        for name in ("CreateSecret", "DeleteSecret", "PutSecretValue", "RestoreSecret", "UpdateSecret", "TagResource")
-    },
+    **{("iot", name): (rate, rate) for rate, names in _IOT_RATES.items() for name in names.split()},
+    **{("secretsmanager", name): (50, 50) for name in _SECRET_WRITES.split()},
+    ("rds", "*"): (12, 300),
+    ("elasticache", "*"): (12, 300),
 }
 
 

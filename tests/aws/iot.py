@@ -13,6 +13,7 @@ from ministack.services import iot
 
 Reply = tuple[Any, ...]
 _ATTRIBUTES_WITHOUT_TYPE, _ATTRIBUTES_WITH_TYPE, _GROUPS_PER_THING = 3, 50, 10
+_POLICY_CHARACTERS, _POLICY_VERSIONS = 2048, 5
 
 
 def _refuse(message: str, code: str = "InvalidRequestException", status: int = 400) -> Reply:
@@ -134,6 +135,17 @@ def _join_group(payload: dict[str, Any]) -> Reply | None:
     return None
 
 
+def _policy_write(name: str, payload: dict[str, Any], version: bool) -> Reply | None:
+    document = "".join(str(payload.get("policyDocument") or "").split())
+    if len(document) > _POLICY_CHARACTERS:
+        message = f"Policy document exceeds {_POLICY_CHARACTERS} characters, white space left out"
+        return _refuse(message, "MalformedPolicyException")
+    if version and len((iot._policies.get(name) or {}).get("versions", {})) >= _POLICY_VERSIONS:
+        message = f"The policy {name} already has {_POLICY_VERSIONS} versions. Delete one of them first."
+        return _refuse(message, "VersionsLimitExceededException", 409)
+    return None
+
+
 def _correct(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, str]) -> Reply | None:
     """Our own answer to a request, or None to let ministack answer it."""
     parts = path.strip("/").split("/")
@@ -147,6 +159,8 @@ def _correct(method: str, path: str, headers: dict[str, str], body: bytes, query
         return _attach_principal(parts[1], headers, query)
     if path == "/thing-groups/addThingToThingGroup":
         return _join_group(iot._parse_body(body))
+    if method == "POST" and parts[0] == "policies" and len(parts) in (2, 3):
+        return _policy_write(parts[1], iot._parse_body(body), len(parts) == 3)
     if len(parts) != 2:
         return None
     if parts[0] == "things" and method in ("POST", "PATCH"):

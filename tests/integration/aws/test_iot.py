@@ -182,5 +182,17 @@ def test_a_group_and_a_policy_keep_their_tags(iot: Any) -> None:
     assert tags == {"tracetrack.io/uid": "0f5c", "site": "lucknow"}
 
 
+def test_a_policy_has_limits_of_size_and_versions(iot: Any) -> None:
+    refused("MalformedPolicyException", iot.create_policy, policyName="p", policyDocument=POLICY + " " + '"x"' * 900)
+    iot.create_policy(policyName="p", policyDocument=POLICY)
+    for _ in range(4):
+        iot.create_policy_version(policyName="p", policyDocument=POLICY, setAsDefault=True)
+    refused("VersionsLimitExceededException", iot.create_policy_version, policyName="p", policyDocument=POLICY)
+    versions = iot.list_policy_versions(policyName="p")["policyVersions"]
+    assert [version["versionId"] for version in versions if version["isDefaultVersion"]] == ["5"]
+    iot.delete_policy_version(policyName="p", policyVersionId="1")
+    iot.create_policy_version(policyName="p", policyDocument=POLICY)
+
+
 def test_the_endpoint_has_an_address(iot: Any) -> None:
     assert iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
