@@ -57,7 +57,10 @@ class ApiError(Exception):
 
 
 class ControlPlane:
-    """A control plane for as long as the `with` block lasts; everything it writes is in one temporary folder."""
+    """A control plane for as long as the `with` block lasts; everything it writes is in one temporary folder.
+
+    Enter it in a thread that outlives it, such as the main one: its processes die with the thread that started them.
+    """
 
     kubeconfig: Path
     url: str

@@ -41,7 +41,7 @@ def go() -> Path:
             "Go is missing: install version 1.21 or newer (Debian: apt-get install golang-go), then try again"
         )
     install(["golang-go"], "installing Go")
-    return Path("/usr/bin/go")
+    return _checked(Path("/usr/bin/go"))
 
 
 def _checked(path: Path) -> Path:

@@ -37,6 +37,8 @@ def log_dir() -> Path:
 @contextmanager
 def locked(name: str) -> Iterator[None]:
     """Hold the cache's lock `name`: the second of two processes that would make a thing waits, then finds it made."""
-    with (cache_dir() / f"{name}.lock").open("w") as file:
+    folder = cache_dir() / "lock"
+    folder.mkdir(exist_ok=True)
+    with (folder / name).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
