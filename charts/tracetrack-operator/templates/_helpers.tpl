@@ -26,8 +26,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: tracetrack
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- range $name, $value := .Values.commonLabels }}
+{{- if regexMatch "^(app\\.kubernetes\\.io|helm\\.sh)/" $name }}
+{{- fail (printf "commonLabels sets %s, which the chart sets itself: choose another label" $name) }}
+{{- end }}
+{{ $name }}: {{ $value | quote }}
 {{- end }}
 {{- end }}
 
