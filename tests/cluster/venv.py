@@ -25,6 +25,6 @@ def make(folder: Path) -> None:
     with step(f"Python packages into {folder.name}"):
         if not python.exists():
             venv.EnvBuilder(with_pip=True, symlinks=True).create(folder)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         quiet([*pip, "-r", ROOT / "tests" / "requirements.txt"], "venv")
         quiet([*pip, "--no-deps", "--editable", ROOT], "venv-project")
