@@ -14,6 +14,7 @@ from tests.aws import elasticache, rds, secretsmanager
 from tests.aws.authority import Authority
 from tests.aws.estate import Estate
 from tests.aws.front import UNSUPPORTED_HEADER
+from tests.aws.patch import put
 from tests.aws.settings import Settings
 
 
@@ -38,4 +39,4 @@ def _name_what_is_missing() -> None:
             reason = str(missing) or camelcase_to_underscores(self._get_action())
             return 501, {UNSUPPORTED_HEADER: reason.replace("\n", " "), "status": "501"}, ""
 
-    BaseResponse.call_action = call_action  # type: ignore[method-assign]
+    put(BaseResponse, call_action)

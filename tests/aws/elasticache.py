@@ -19,6 +19,7 @@ from moto.elasticache.models import ElastiCacheBackend, ReplicationGroup
 from moto.elasticache.responses import ElastiCacheResponse
 
 from tests.aws.estate import Estate
+from tests.aws.patch import put
 from tests.backing import RedisServer
 
 _NEWEST = {"redis": "7.1", "valkey": "8.1"}
@@ -177,8 +178,8 @@ def _install_groups(estate: Estate) -> None:
             return [*members.values(), *clusters(self)]
         return [members[cache_cluster_id]] if cache_cluster_id in members else clusters(self, cache_cluster_id)
 
-    ElastiCacheBackend.create_replication_group = create_replication_group  # type: ignore[method-assign]
-    ElastiCacheBackend.describe_cache_clusters = describe_cache_clusters  # type: ignore[method-assign]
+    put(ElastiCacheBackend, create_replication_group)
+    put(ElastiCacheBackend, describe_cache_clusters)
 
 
 def _available(backend: Any, name: str) -> Any:
@@ -234,8 +235,8 @@ def _install_changes(estate: Estate) -> None:
         )
         return ActionResult({"ReplicationGroup": group})
 
-    ElastiCacheResponse.modify_replication_group = modify_replication_group  # type: ignore[method-assign]
-    ElastiCacheResponse.delete_replication_group = delete_replication_group  # type: ignore[method-assign]
+    put(ElastiCacheResponse, modify_replication_group)
+    put(ElastiCacheResponse, delete_replication_group)
     _install_snapshots()
 
 
@@ -263,7 +264,7 @@ def _install_snapshots() -> None:
             return self._get_snapshots_by_param(ref_id=replication_group_id, source=options.get("snapshot_source"))
         return describe(self, replication_group_id=replication_group_id, **options)
 
-    ElastiCacheBackend.describe_snapshots = describe_snapshots  # type: ignore[method-assign]
+    put(ElastiCacheBackend, describe_snapshots)
 
 
 def _install_tags() -> None:
@@ -283,11 +284,12 @@ def _install_tags() -> None:
         known(self, arn)
         return listing(self, arn)
 
-    def respond(self: Any) -> ActionResult:
+    def answer(self: Any) -> ActionResult:
         arn = self._get_param("ResourceName")
         self.elasticache_backend.add_tags_to_resource(arn, self._get_param("Tags", []))
         return ActionResult({"TagList": self.elasticache_backend.list_tags_for_resource(arn)["Tags"]})
 
-    ElastiCacheBackend.add_tags_to_resource = add_tags_to_resource  # type: ignore[method-assign]
-    ElastiCacheBackend.list_tags_for_resource = list_tags_for_resource  # type: ignore[method-assign]
-    ElastiCacheResponse.add_tags_to_resource = respond  # type: ignore[method-assign]
+    put(ElastiCacheBackend, add_tags_to_resource)
+    put(ElastiCacheBackend, list_tags_for_resource)
+    answer.__name__ = "add_tags_to_resource"
+    put(ElastiCacheResponse, answer)

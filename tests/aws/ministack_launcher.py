@@ -49,7 +49,7 @@ async def main(port: int) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     ministack._MAIN_LOOP = loop
-    loop.add_reader(sys.stdin.fileno(), lambda: sys.stdin.buffer.read1(1) or ended.set())
+    loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(sys.stdin.fileno(), 1) else ended.set())
     await serve(application, config, shutdown_trigger=ended.wait)
 
 

@@ -21,6 +21,7 @@ from moto.rds.models import DBInstance, DBSnapshot, RDSBackend
 from moto.rds.responses import RDSResponse
 
 from tests.aws.estate import Estate, literal, quoted
+from tests.aws.patch import put
 
 # The newest minor of each major that RDS offers; a request may name the major only.
 _NEWEST = {"14": 19, "15": 14, "16": 10, "17": 6, "18": 1}
@@ -155,8 +156,8 @@ def _install_instances(estate: Estate) -> None:
             raise _wrong(f"Invalid value {size} for MaxRecords. Must be between 20 and 100")
         return describe(self)
 
-    RDSBackend.create_db_instance = create_db_instance  # type: ignore[method-assign]
-    RDSResponse.describe_db_instances = describe_db_instances  # type: ignore[method-assign]
+    put(RDSBackend, create_db_instance)
+    put(RDSResponse, describe_db_instances)
 
 
 def _install_changes(estate: Estate) -> None:
@@ -235,8 +236,8 @@ def _install_changes(estate: Estate) -> None:
         instance.backing.delete(estate.settings.delete_seconds, gone)
         return instance
 
-    RDSBackend.modify_db_instance = modify_db_instance  # type: ignore[method-assign]
-    RDSBackend.delete_db_instance = delete_db_instance  # type: ignore[method-assign]
+    put(RDSBackend, modify_db_instance)
+    put(RDSBackend, delete_db_instance)
 
 
 def _install_snapshots(estate: Estate) -> None:
@@ -275,5 +276,5 @@ def _install_snapshots(estate: Estate) -> None:
         answer: ActionResult = describe(self)
         return PaginatedResult(answer.result)
 
-    RDSBackend.create_db_snapshot = create_db_snapshot  # type: ignore[method-assign]
-    RDSResponse.describe_db_snapshots = describe_db_snapshots  # type: ignore[method-assign]
+    put(RDSBackend, create_db_snapshot)
+    put(RDSResponse, describe_db_snapshots)

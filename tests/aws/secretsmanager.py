@@ -9,6 +9,8 @@ from typing import Any
 from moto.secretsmanager.exceptions import InvalidRequestException, ValidationException
 from moto.secretsmanager.models import SecretsManagerBackend
 
+from tests.aws.patch import put
+
 
 def install() -> None:
     get: Callable[..., Any] = SecretsManagerBackend.get_secret_value
@@ -34,5 +36,5 @@ def install() -> None:
             )
         return create(self, name, *arguments, **options)
 
-    SecretsManagerBackend.get_secret_value = get_secret_value  # type: ignore[method-assign]
-    SecretsManagerBackend.create_secret = create_secret  # type: ignore[method-assign]
+    put(SecretsManagerBackend, get_secret_value)
+    put(SecretsManagerBackend, create_secret)

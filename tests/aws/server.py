@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,11 @@ def start_ministack(port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
 
 
+def _at_end_of_input(act: Callable[[], None]) -> None:
+    if not os.read(sys.stdin.fileno(), 1):
+        act()
+
+
 class Server:
     """Everything that `python -m tests.aws` runs; `serve()` returns when it is told to end."""
 
@@ -85,7 +91,7 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         if self.settings.until_stdin_closes:
-            loop.add_reader(sys.stdin.fileno(), lambda: sys.stdin.buffer.read1(1) or ended.set())
+            loop.add_reader(sys.stdin.fileno(), _at_end_of_input, ended.set)
         async with ClientSession(
             connector=TCPConnector(limit=64, keepalive_timeout=60), auto_decompress=False
         ) as session:

@@ -12,8 +12,8 @@ from moto.utilities import utils
 _load = utils.load_resource
 
 
-def _without_catalogue(filename: str) -> Any:
-    return {} if filename.startswith("ec2/resources/instance_type") else _load(filename)
+def _without_catalogue(resource: str) -> Any:
+    return {} if resource.startswith("ec2/resources/instance_type") else _load(resource)
 
 
 utils.load_resource = _without_catalogue
