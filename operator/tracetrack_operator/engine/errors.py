@@ -15,7 +15,9 @@ class ReconcileError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.message} {self.remedy}".strip()
+        if not self.remedy:
+            return self.message
+        return f"{self.message.rstrip('.')}. {self.remedy}"
 
 
 class TerminalError(ReconcileError):

@@ -68,7 +68,9 @@ class Store:
             },
             field_manager=FINALIZER_MANAGER,
         )
-        if not stored["metadata"].get("deletionTimestamp"):
+        if stored["metadata"].get("deletionTimestamp") and not stored["metadata"].get("finalizers"):
+            self._context.cache.remove(stored)
+        else:
             self._context.cache.put(stored)
 
 
