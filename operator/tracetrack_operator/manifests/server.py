@@ -94,7 +94,6 @@ class Server:
                 mount(VOLUME, "/data"),
                 mount("credentials", "/credentials", read_only=True),
                 mount("tmp", "/tmp"),  # noqa: S108
-                mount("run", "/run"),
             ],
         }
         return {
@@ -124,7 +123,6 @@ class Server:
                         "volumes": [
                             secret_volume("credentials", parent.child(f"{self.component}-credentials")),
                             scratch_volume("tmp", "64Mi"),
-                            scratch_volume("run", "16Mi"),
                         ],
                     },
                 },
