@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..api.deployment import TraceTrackDeployment
 from ..api.fleet import ScannerFleet
@@ -64,7 +64,7 @@ class Observer:
         """Raises InvalidResourceError for a resource that doesn't fit the model, ReconcileError when a read fails."""
         resource = TraceTrackDeployment.parse(owner)
         parent = Parent.of(owner)
-        children = {(obj["kind"], obj["metadata"]["name"]): obj for obj in self._context.children(owner)}
+        children = self._children(owner)
         pods = self._pods(parent)
 
         def scope(component: str) -> Scope:
@@ -83,6 +83,13 @@ class Observer:
         return Observed(
             owner, parent, resource, children, pods, tuple(self._fleets(parent)), admin, session, database, cache
         )
+
+    def refreshed(self, observed: Observed) -> Observed:
+        """`observed` with the children as they are after a plan was run."""
+        return replace(observed, children=self._children(observed.owner))
+
+    def _children(self, owner: Object) -> Children:
+        return {(obj["kind"], obj["metadata"]["name"]): obj for obj in self._context.children(owner)}
 
     def _pods(self, parent: Parent) -> dict[str, tuple[Object, ...]]:
         found: dict[str, list[Object]] = {APP: [], DATABASE: [], CACHE: []}

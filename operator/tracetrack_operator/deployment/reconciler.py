@@ -82,7 +82,8 @@ class DeploymentReconciler:
         for error in errors.values():
             if error.reason == NAMESPACE_TERMINATING:
                 raise error
-        await self._publish(observed, plan if spec.suspend else Plan(), errors)
+        after = self._observer.refreshed(observed) if done else observed
+        await self._publish(after, plan if spec.suspend else Plan(), errors)
         failures = [*errors.values(), *(d.error for d in (observed.database, observed.cache) if d.error is not None)]
         return _result(failures, [observed.database.look_again, observed.cache.look_again], done)
 

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import metrics
-from .conditions import READY, Conditions
+from .conditions import READY, Conditions, Transition
 from .events import EventRecorder
 from .objects import Object
 from .ports import KubePort
+
+PASSING = frozenset({"Progressing", "WaitingForDependency", "Deleting", "Suspended", "NotYetKnown"})
+"""Reasons of states that are as they should be for now: their Events are no warnings."""
 
 
 class StatusWriter:
@@ -39,13 +42,18 @@ class StatusWriter:
             }
         )
         metrics.STATUS_WRITES.labels(kind).inc()
-        for transition in conditions.transitions():
-            good = transition.status == "True"
-            if transition.type == READY or not good:
-                await self._recorder.emit(
-                    observed,
-                    "Normal" if good or transition.status == "Unknown" else "Warning",
-                    transition.reason,
-                    f"{transition.type}: {transition.message}" if transition.type != READY else transition.message,
-                )
+        for transition in _worth_telling(conditions.transitions()):
+            warning = transition.status == "False" and transition.reason not in PASSING
+            await self._recorder.emit(
+                observed,
+                "Warning" if warning else "Normal",
+                transition.reason,
+                transition.message if transition.type == READY else f"{transition.type}: {transition.message}",
+            )
         return stored
+
+
+def _worth_telling(transitions: list[Transition]) -> list[Transition]:
+    """All of `Ready`, and of the others those that are not True, unless `Ready` says the very same."""
+    ready = {(t.reason, t.message) for t in transitions if t.type == READY}
+    return [t for t in transitions if t.type == READY or (t.status != "True" and (t.reason, t.message) not in ready)]
