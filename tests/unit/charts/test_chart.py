@@ -266,7 +266,7 @@ class TestValues:
             (("--set", "aws.endpointUrl=localhost:4566"), "'/aws/endpointUrl'"),
             (("--set", "aws.rds.securityGroups={default}"), "'/aws/rds/securityGroups/0'"),
             (("--set", "embedded.image=tracetrack-embedded"), "'/embedded/image'"),
-            (("--set", "extraEnv[0].name=TRACETRACK_WORKERS,extraEnv[0].value=1"), "use that"),
+            (("--set-string", "extraEnv[0].name=TRACETRACK_WORKERS,extraEnv[0].value=1"), "use that"),
             (("--set", "resources.limits.memory=much"), "'/resources/limits/memory'"),
             (("--set", "networkPolicy.egressPorts={70000}"), "'/networkPolicy/egressPorts/0'"),
             (("--set", "tolerations[0].efect=NoSchedule"), "additional properties 'efect' not allowed"),
