@@ -36,6 +36,14 @@ def _packages(arguments: list[str]) -> None:
     packages.ensure()
 
 
+def _venv(arguments: list[str]) -> None:
+    from tests.cluster import venv
+
+    parser = argparse.ArgumentParser("venv", description="Have the project's virtual environment, from the pins.")
+    parser.add_argument("folder", type=Path)
+    venv.make(parser.parse_args(arguments).folder.resolve())
+
+
 def _up(arguments: list[str]) -> None:
     from tests.cluster.kindcluster import KindCluster
 
@@ -75,6 +83,7 @@ _COMMANDS = {
     "binaries": _binaries,
     "tools": _tools,
     "packages": _packages,
+    "venv": _venv,
     "up": _up,
     "down": _down,
     "build-image": _build_image,
