@@ -25,6 +25,9 @@ def make(folder: Path) -> None:
     with step(f"Python packages into {folder.name}"):
         if not python.exists():
             venv.EnvBuilder(with_pip=True, symlinks=True).create(folder)
-        pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        quiet([*pip, "-r", ROOT / "tests" / "requirements.txt"], "venv")
-        quiet([*pip, "--no-deps", "--editable", ROOT], "venv-project")
+        requirements = ROOT / "tests" / "requirements.txt"
+        pinned = next(line for line in requirements.read_text().splitlines() if line.startswith("uv=="))
+        quiet([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pinned], "venv-uv")
+        uv: list[str | Path] = [python, "-m", "uv", "pip", "install", "--quiet", "--python", python]
+        quiet([*uv, "-r", requirements], "venv")
+        quiet([*uv, "--no-deps", "--editable", ROOT], "venv-project")
