@@ -26,6 +26,7 @@ from hypercorn.config import Config
 from ministack import app as ministack
 
 from tests.aws import iot
+from tests.aws.parent import when_input_ends
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -49,7 +50,7 @@ async def main(port: int) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     ministack._MAIN_LOOP = loop
-    loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(sys.stdin.fileno(), 1) else ended.set())
+    when_input_ends(lambda: loop.call_soon_threadsafe(ended.set))
     await serve(application, config, shutdown_trigger=ended.wait)
 
 

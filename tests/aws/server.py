@@ -7,11 +7,9 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +34,7 @@ from tests.aws import corrections
 from tests.aws.authority import Authority
 from tests.aws.faults import Quotas
 from tests.aws.front import Front
+from tests.aws.parent import when_input_ends
 from tests.aws.settings import ACCOUNT, Settings, parse
 from tests.backing import free_port
 
@@ -59,11 +58,6 @@ def start_ministack(port: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "MINISTACK_ACCOUNT_ID": ACCOUNT, "BIND_HOST": "127.0.0.1"}
     command = [python, "-m", "tests.aws.ministack_launcher", str(port)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
-
-
-def _at_end_of_input(act: Callable[[], None]) -> None:
-    if not os.read(sys.stdin.fileno(), 1):
-        act()
 
 
 class Server:
@@ -91,7 +85,7 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         if self.settings.until_stdin_closes:
-            loop.add_reader(sys.stdin.fileno(), _at_end_of_input, ended.set)
+            when_input_ends(lambda: loop.call_soon_threadsafe(ended.set))
         async with ClientSession(
             connector=TCPConnector(limit=64, keepalive_timeout=60), auto_decompress=False
         ) as session:
