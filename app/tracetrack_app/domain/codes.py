@@ -56,7 +56,7 @@ def clean(raw: str) -> str:
 def parse(raw: str) -> Code:
     """The code in `raw`. Raises MalformedCodeError, whose message says what a code looks like."""
     text = clean(raw)
-    # Upper-casing makes ASCII letters of some others (the German sharp s): a code that was not scanned must not come of it.
+    # Upper-casing makes ASCII letters of some others, such as the German sharp s: that would be another bag's code.
     if not raw.isascii() and not clean_text(raw, MAX_RAW_LENGTH).isascii():
         raise MalformedCodeError(text, NOT_A_CODE)
     if _PARENT.fullmatch(text):

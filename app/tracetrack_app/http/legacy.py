@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tracetrack_app.domain.codes import Kind
+from tracetrack_app.domain.codes import Kind, MalformedCodeError, parse_parent
 from tracetrack_app.domain.outcomes import Entry, Outcome, Refusal, detail
 from tracetrack_app.domain.scans import Actor
 from tracetrack_app.http.auth.guard import check_csrf, signed_in
@@ -62,6 +62,14 @@ def _scan_id(fields: Mapping[str, str]) -> UUID:
         raise Refused(400, "scan_id is not a UUID.", error_code="bad_request") from None
 
 
+def _is_parent_code(text: str) -> bool:
+    try:
+        parse_parent(text)
+    except MalformedCodeError:
+        return False
+    return True
+
+
 @answered
 async def parent_scan(request: Request) -> Response:
     """Open or create a parent and make it the session's current one."""
@@ -84,7 +92,7 @@ async def parent_scan(request: Request) -> Response:
     )
     entry = await submit(service.writer, raw)
     if not entry.accepted:
-        popup = entry.kind != Kind.PARENT
+        popup = not _is_parent_code(code)
         message = "Invalid QR code: a parent bag is SB and 5 digits or M444- and 5 digits." if popup else detail(entry)
         raise Refused(400, message, show_popup=popup, error_code=entry.refusal)
     created = entry.outcome is Outcome.PARENT_CREATED

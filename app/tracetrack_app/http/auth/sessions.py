@@ -93,7 +93,11 @@ class Sessions:
         return parent.code if parent.session == session.id else None
 
     def set(self, request: Request, response: Response, session: Session) -> None:
-        self._set(request, response, "session", _pack(self._session, msgspec.json.encode(session)))
+        self._set(request, response, "session", self.seal(session))
+
+    def seal(self, session: Session) -> str:
+        """The value of the session's cookie."""
+        return _pack(self._session, msgspec.json.encode(session))
 
     def set_parent(self, request: Request, response: Response, session: Session, code: str) -> None:
         self._set(request, response, "parent", _pack(self._parent, msgspec.json.encode(_Parent(session.id, code))))
