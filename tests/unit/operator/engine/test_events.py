@@ -105,13 +105,16 @@ async def test_a_broken_part_is_a_warning_that_names_the_part(kube: RecordingKub
     writer = StatusWriter(kube, recorder)
     now = Conditions(previous("True"), 4)
     now.false("DatabaseReady", "AuthenticationFailed", "password refused: correct the Secret")
-    now.roll_up(["DatabaseReady"])
+    now.false("CacheReady", "SecretNotFound", "create the Secret")
+    now.false("ApplicationReady", "Progressing", "1 of 2 replicas ready")
+    now.roll_up(["DatabaseReady", "CacheReady", "ApplicationReady"])
     await writer.publish(REGARDING, {}, now)
     told = {(event["type"], event["reason"], event["message"]) for event in kube.applied}
     assert told == {
-        ("Warning", "AuthenticationFailed", "DatabaseReady: password refused: correct the Secret"),
         ("Warning", "AuthenticationFailed", "password refused: correct the Secret"),
-    }
+        ("Warning", "SecretNotFound", "CacheReady: create the Secret"),
+        ("Normal", "Progressing", "ApplicationReady: 1 of 2 replicas ready"),
+    }, "what Ready says already is not said twice, and what passes by itself is no warning"
 
 
 async def test_the_condition_metric_has_one_status_at_a_time(kube: RecordingKube, recorder: EventRecorder) -> None:
