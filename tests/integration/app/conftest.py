@@ -55,6 +55,10 @@ def _as_app(server: PostgresServer, database: str) -> str:
     return f"postgresql://app:app-password@{server.host}:{server.port}/{database}"
 
 
+def _copy(server: PostgresServer, name: str) -> None:
+    server.sql(f'create database "{name}" template template_app owner app', "postgres")
+
+
 async def _migrate(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     await migrate(connection, migrations())
@@ -74,8 +78,7 @@ def empty_database(postgres: PostgresServer) -> Iterator[str]:
 def database(postgres: PostgresServer) -> Iterator[str]:
     """DSN of a database with the schema and nothing in it."""
     name = f"t_{uuid4().hex}"
-    postgres.create_database(name, template="template_app")
-    postgres.sql(f'alter database "{name}" owner to app', "postgres")
+    _copy(postgres, name)
     yield _as_app(postgres, name)
     postgres.drop_database(name)
 
@@ -123,8 +126,7 @@ def stage(
     postgres: PostgresServer, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[_Stage]:
     folder = tmp_path_factory.mktemp("app")
-    postgres.create_database("shared", template="template_app")
-    postgres.sql('alter database "shared" owner to app', "postgres")
+    _copy(postgres, "shared")
     dsn = _as_app(postgres, "shared")
     fleets = _fleets(folder)
     with AppProcess(_environment(dsn, redis_server, fleets), folder) as process:
