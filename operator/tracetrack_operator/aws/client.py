@@ -65,6 +65,11 @@ class AwsClient:
         if listed is None:
             raise PermissionError(f"{service}.{operation} is not in the table of AWS calls (aws/calls.py)")
         region = region or self._session.region_name
+        if (service, region, listed.repeatable) not in self._clients:
+            # Building takes long: calls that had their turn meanwhile would come out all at once.
+            await asyncio.get_running_loop().run_in_executor(
+                self._pool, self._client, service, region, listed.repeatable
+            )
         waited = await self._bucket(listed, region).acquire()
         AWS_PACED.labels(service, operation).observe(waited)
         return await asyncio.get_running_loop().run_in_executor(
@@ -74,7 +79,10 @@ class AwsClient:
     async def pages(
         self, service: str, operation: str, items: str, /, *, region: str | None = None, **parameters: Any
     ) -> AsyncIterator[dict[str, Any]]:
-        paging = self._client(service, region or self._session.region_name).get_paginator(operation)._pagination_cfg
+        client = await asyncio.get_running_loop().run_in_executor(
+            self._pool, self._client, service, region or self._session.region_name
+        )
+        paging = client.get_paginator(operation)._pagination_cfg
         given, taken = paging["input_token"], paging["output_token"]
         token: str | None = None
         while True:

@@ -1,5 +1,6 @@
 """What the scanners of a fleet share in AWS IoT: thing type, thing group, policy, data endpoint."""
 
+import asyncio
 import contextlib
 import json
 import time
@@ -25,20 +26,28 @@ class SharedResources:
         self._types: dict[str, float] = {}
         self._policies: set[tuple[str, str]] = set()
         self._endpoint = ""
+        self._one_at_a_time = asyncio.Lock()
 
     async def endpoint(self) -> str:
         """Host name of the account's IoT data endpoint."""
-        if not self._endpoint:
-            answer = await self._aws.call("iot", "describe_endpoint", endpointType="iot:Data-ATS")
-            self._endpoint = answer["endpointAddress"]
-        return self._endpoint
+        async with self._one_at_a_time:
+            if not self._endpoint:
+                answer = await self._aws.call("iot", "describe_endpoint", endpointType="iot:Data-ATS")
+                self._endpoint = answer["endpointAddress"]
+            return self._endpoint
 
     async def ensure(self, target: Target) -> tuple[str, bool]:
         """Type, group and policy; gives the group's ARN and whether the group is new. Raises OwnershipConflict."""
-        await self._ensure_type(target.fleet.spec.thing_type)
+        async with self._one_at_a_time:
+            await self._ensure_type(target.fleet.spec.thing_type)
         arn, made = await self._ensure_group(target)
         await self._ensure_policy(target, arn.partition(":thinggroup/")[0])
         return arn, made
+
+    def forget(self, target: Target) -> None:
+        """Ask again for what was taken as known."""
+        self._types.pop(target.fleet.spec.thing_type, None)
+        self._policies.discard((target.names.group, target.uid))
 
     async def own_group(self, target: Target) -> str | None:
         """ARN of the fleet's group; None when there is none, or it is another's."""

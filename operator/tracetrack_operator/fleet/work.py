@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..api.constants import FINALIZER
 from ..api.fleet import FleetDeletionPolicy
+from ..aws.errors import AwsNotFound
 from ..context import Context
 from ..engine.errors import ReconcileError
 from ..engine.objects import Key, uid_of
@@ -55,13 +56,22 @@ class FleetWork:
         self._things = Things(self._aws, services.sweeper, self._target)
 
     async def provision(self) -> None:
-        """Towards the spec. Failures are left in the memory; only those of our own saving are raised."""
+        """Towards the spec. What holds up single scanners is left in the memory; what holds up all is raised."""
+        try:
+            await self._provision()
+        except AwsNotFound:
+            # Something of the set-up has been taken away since it was made or looked at.
+            self._memory.setup = None
+            self._services.shared.forget(self._target)
+            raise
+
+    async def _provision(self) -> None:
         await self._store.add_finalizer()
         setup = await self._set_up()
         observed = self._observe()
         if observed is None:
             return
-        present = self._memory.present if self._memory.present is not None else set()
+        present = self._memory.present or set()
         self._memory.present = present
         todo = plan(observed, setup, present)
         if any(each.removes for each in todo.slices) or todo.strays or todo.doomed:
