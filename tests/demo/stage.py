@@ -21,12 +21,12 @@ AWS_ENDPOINT = "http://aws.tracetrack-aws.svc.cluster.local:4566"
 AWS_REGION = "eu-central-1"
 CHART = ROOT / "charts" / "tracetrack-operator"
 
-# name → (build context, Dockerfile)
+# name → build context, whose Dockerfile is at …
 IMAGES: dict[str, tuple[Path, Path]] = {
     f"tracetrack-app:{VERSION}": (ROOT / "app", ROOT / "app" / "Dockerfile"),
-    f"tracetrack-operator:{VERSION}": (ROOT, ROOT / "operator" / "Dockerfile"),
+    f"tracetrack-operator:{VERSION}": (ROOT / "operator", ROOT / "operator" / "Dockerfile"),
     f"tracetrack-embedded:{VERSION}": (ROOT / "operator" / "embedded", ROOT / "operator" / "embedded" / "Dockerfile"),
-    f"tracetrack-aws:{VERSION}": (ROOT, ROOT / "tests" / "aws" / "Dockerfile"),
+    f"tracetrack-aws:{VERSION}": (ROOT / "tests", ROOT / "tests" / "aws" / "Dockerfile"),
 }
 
 
