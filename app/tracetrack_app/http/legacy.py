@@ -173,6 +173,7 @@ async def unlink_child(request: Request) -> Response:
             return reply({"success": False, "message": "No parent bag selected. Scan a parent bag first."})
     entry = await undo(
         service.writer,
+        scan_id=_scan_id(fields),
         code=code,
         parent=parent,
         actor=Actor(user_id=session.user_id),

@@ -74,9 +74,19 @@ async def submit(writer: Writer, raw: RawScan) -> Entry:
 
 
 async def undo(
-    writer: Writer, *, code: str | None, parent: str | None, actor: Actor, source: str, captured_at: datetime
+    writer: Writer,
+    *,
+    scan_id: UUID,
+    code: str | None,
+    parent: str | None,
+    actor: Actor,
+    source: str,
+    captured_at: datetime,
 ) -> Entry:
-    """Take a named child out of its parent, or the newest one out of `parent`. Raises UnavailableError."""
+    """Take a named child out of its parent, or the newest one out of `parent`. Raises UnavailableError.
+
+    The same scan_id again undoes nothing more.
+    """
     child = codes.clean(code) if code is not None else None
     holder = codes.clean(parent) if parent is not None else None
     if child is not None:
@@ -84,7 +94,7 @@ async def undo(
             child = codes.parse(child).text
         except codes.MalformedCodeError as error:
             child = error.text
-    return await writer.record(Undo(uuid4(), child, holder, actor, source, captured_at))
+    return await writer.record(Undo(scan_id, child, holder, actor, source, captured_at))
 
 
 def _same(entry: Entry, scan: Scan, source: str) -> bool:

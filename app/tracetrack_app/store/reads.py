@@ -79,6 +79,13 @@ class Reads:
         )
         return [RecentScan(*row) for row in rows]
 
+    async def fill(self, parent: str) -> tuple[int, int]:
+        """(children in the parent, its capacity); (0, 0) when there is no such parent."""
+        row = await self._pool.fetchrow(
+            "SELECT child_count, capacity FROM bags WHERE code = $1 AND kind = 'parent'", parent
+        )
+        return (row["child_count"], row["capacity"]) if row else (0, 0)
+
     async def begin_login(self, username: str) -> tuple[User | None, datetime | None]:
         """Count an attempt before its password is looked at: (user, None), (None, locked until) or (None, None).
 

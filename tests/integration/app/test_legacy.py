@@ -125,11 +125,14 @@ async def test_undo_takes_the_newest_or_the_named_child(worker: httpx.AsyncClien
     assert (named["success"], named["child_count"]) == (True, 1)
     again = (await worker.post(UNDO, json={"qr_code": "child1"})).json()
     assert (again["success"], again["error_type"]) == (False, "not_linked")
+    repeated = {"qr_code": "CHILD2", "scan_id": str(uuid4())}
+    twice = [(await worker.post(UNDO, json=repeated)).json() for _ in range(2)]
+    assert (twice[0]["success"], twice[0]) == (True, twice[1])
     reversals = await sql.fetch(
         "SELECT u.code, l.outcome FROM scan_ledger u JOIN scan_ledger l ON l.id = u.reverses ORDER BY u.id"
     )
-    assert [tuple(row) for row in reversals] == [("CHILD3", "child_linked"), ("CHILD1", "child_linked")]
-    assert (await worker.post(CHILD, data={"qr_code": "CHILD1"})).json()["child_count"] == 2
+    assert [tuple(row) for row in reversals] == [(f"CHILD{n}", "child_linked") for n in (3, 1, 2)]
+    assert (await worker.post(CHILD, data={"qr_code": "CHILD1"})).json()["child_count"] == 1
 
 
 async def test_undo_without_a_name_reaches_back_one_hour(worker: httpx.AsyncClient, stage: Any, sql: Any) -> None:

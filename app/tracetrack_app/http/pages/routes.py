@@ -137,12 +137,15 @@ async def scan_page(request: Request, session: Session) -> Response:
     parent = service.sessions.parent(request, session)
     if child and parent is None:
         return RedirectResponse("/scan/parent", 302)
+    count, expected = await service.reads.fill(parent) if child and parent else (0, 0)
     return page(
         "scan.html",
         user=session.username,
         csrf_token=service.sessions.csrf_token(session),
         child=child,
         parent=parent or "",
+        count=count,
+        expected=expected,
     )
 
 

@@ -25,7 +25,7 @@
   const showCount = (answer) => {
     if (!count || typeof answer.child_count !== "number") return;
     count.textContent = answer.child_count;
-    if (answer.expected_count) expected.textContent = `of ${answer.expected_count}`;
+    if (answer.expected_count) expected.textContent = answer.expected_count;
   };
 
   const newId = () => {
@@ -95,7 +95,7 @@
 
   if (undo) {
     undo.addEventListener("click", () => {
-      queue.push({ path: "/api/unlink_child", body: { parent_qr: form.dataset.parent } });
+      queue.push({ path: "/api/unlink_child", body: { parent_qr: form.dataset.parent, scan_id: newId() } });
       send();
     });
   }
