@@ -9,8 +9,9 @@ import pytest
 
 from tests.cluster.controlplane import ControlPlane
 from tests.integration.operator import rbac
-from tests.integration.operator.conftest import ACCOUNT, NAMESPACE, USER
+from tests.integration.operator.conftest import ACCOUNT, NAMESPACE, USER, eventually
 from tests.integration.operator.process import OperatorProcess
+from tracetrack_operator.kube.kinds import KINDS, WATCHED
 
 pytestmark = pytest.mark.last
 
@@ -56,10 +57,16 @@ def granted() -> set[Right]:
 
 @pytest.fixture
 def events(control_plane: ControlPlane, operator: OperatorProcess) -> list[dict[str, Any]]:
-    """What the operator has asked of the API server so far."""
-    found = control_plane.audit_events(USER)
-    assert any(event["verb"] == "watch" for event in found), "the operator has asked nothing: is it another account?"
-    return found
+    """What the operator has asked of the API server so far, its watches among it."""
+    watched = {(KINDS[name].group, KINDS[name].plural) for name in WATCHED}
+
+    def asked() -> list[dict[str, Any]]:
+        found = control_plane.audit_events(USER)
+        watches = {(right.group, right.resource) for right in used(found) if right.verb == "watch"}
+        assert watched <= watches, f"the operator does not watch {sorted(watched - watches)}"
+        return found
+
+    return eventually(asked)
 
 
 def test_nothing_is_refused_to_the_operator(events: list[dict[str, Any]]) -> None:
