@@ -63,6 +63,7 @@ class ReconcileLoop:
         self._tasks: list[asyncio.Task[None]] = []
         self._started_at: dict[Key, float] = {}
         self.synced = False
+        metrics.QUEUE_DEPTH.set_function(queue.__len__)
 
     async def start(self) -> None:
         """Read the whole state once, then start the workers and the resync."""
@@ -117,11 +118,12 @@ class ReconcileLoop:
     async def _work(self) -> None:
         while True:
             key = await self._queue.get()
-            metrics.QUEUE_DEPTH.set(len(self._queue))
             try:
                 await self._once(key)
             finally:
                 self._queue.done(key)
+                for kind, count in self._cache.counts().items():
+                    metrics.CACHED.labels(kind).set(count)
 
     async def _once(self, key: Key) -> None:
         self._started_at[key] = time.monotonic()

@@ -271,3 +271,18 @@ class TestProbe:
         await asyncio.sleep(0)
         with pytest.raises(StuckError, match="has ended"):
             Health(world.queue, world.loop).check()
+
+
+async def test_queue_and_cache_are_measured(world: World) -> None:
+    world.live = {"Widget": [widget("a")], "ConfigMap": [thing("c"), thing("d")]}
+    world.script.gate = asyncio.Event()
+    await world.loop.start()
+    await until(lambda: bool(world.script.calls))
+    for name in "xyz":
+        world.queue.add(Key("Widget", "shop", name))
+    await until(lambda: len(world.script.calls) == 2)
+    assert REGISTRY.get_sample_value("tracetrack_operator_queue_depth") == 2
+    world.script.gate.set()
+    await until(lambda: not len(world.queue) and not world.loop.longest_reconcile())
+    assert REGISTRY.get_sample_value("tracetrack_operator_queue_depth") == 0
+    assert REGISTRY.get_sample_value("tracetrack_operator_cached_objects", {"kind": "ConfigMap"}) == 2
