@@ -51,9 +51,10 @@ class Operator:
             status=StatusWriter(self.kube, recorder),
         )
         self.watcher = Watcher(self.cache, self.queue, Routes(self.cache))
+        self.fleets = FleetReconciler(self.context)
         reconcilers: Mapping[str, Reconciler] = {
             "TraceTrackDeployment": DeploymentReconciler(self.context),
-            "ScannerFleet": FleetReconciler(self.context),
+            "ScannerFleet": self.fleets,
         }
         self.loop = ReconcileLoop(
             self.queue,
@@ -83,6 +84,8 @@ class Operator:
         await kopf.operator(
             registry=registry,
             settings=kopf_settings,
+            # Named, because Kopf would look up the user, and a container's UID need not have one.
+            identity=f"tracetrack-operator@{socket.gethostname()}",  # type: ignore[arg-type]
             standalone=True,
             clusterwide=not self.settings.namespaces,
             namespaces=self.settings.namespaces,
@@ -104,6 +107,7 @@ class Operator:
 
     async def _stop(self, **_: Any) -> None:
         await self.loop.stop()
+        await self.fleets.stop()
         self.kube.close()
         self.aws.close()
 

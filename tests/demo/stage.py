@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class Stage:
             "clusterName=demo",
             *values,
         ]
-        with step("helm upgrade --install tracetrack-operator"):
+        with step("helm upgrade --install tracetrack-operator"), self._explained():
             self.helm(
                 "upgrade",
                 "--install",
@@ -99,6 +100,16 @@ class Stage:
                 "180s",
                 *(word for setting in settings for word in ("--set", setting)),
             )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Add what the operator's pods say to the error of a failed installation."""
+        try:
+            yield
+        except StageError as error:
+            pods = self.kubectl("get", "pods", "-n", SYSTEM_NAMESPACE)
+            log = self.kubectl("logs", "-n", SYSTEM_NAMESPACE, "-l", f"app.kubernetes.io/name={RELEASE}", "--tail=15")
+            raise StageError(f"{error}\n{pods}\n{log}") from error
 
     def helm(self, *args: str) -> str:
         return output([tools.helm(), "--kubeconfig", self.cluster.kubeconfig, *args])
