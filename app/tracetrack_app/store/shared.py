@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis
 from redis.credentials import CredentialProvider
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from tracetrack_app.settings import CacheSettings
 
@@ -119,9 +120,17 @@ class Shared:
                         self._forget()
             except (RedisError, OSError) as error:
                 if reached:
-                    _log.warning("Redis at %s is away (%s): log-in waits for it", self._where, type(error).__name__)
+                    _log.warning("%s; log-in waits for it", self._explain(error))
                 reached = False
                 await asyncio.sleep(1)
+
+    def _explain(self, error: BaseException) -> str:
+        if isinstance(error, AuthenticationError):
+            return f"Redis at {self._where} refused the user name or the password: check the cache binding's Secret"
+        cause = error.__cause__ or error.__context__ or error
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS to Redis at {self._where} failed ({cause.reason}): check tls and ca.crt of the binding"
+        return f"Redis at {self._where} cannot be reached ({type(cause).__name__})"
 
     async def _load(self) -> None:
         known = await self._redis.zrangebyscore(_ENDED, time.time(), "+inf", withscores=True)
