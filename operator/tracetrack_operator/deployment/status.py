@@ -9,6 +9,7 @@ from ..dependency import Dependency, Verdict
 from ..engine.conditions import Conditions
 from ..engine.errors import ReconcileError
 from ..engine.objects import Object, annotations_of
+from ..engine.status import PASSING
 from ..manifests.parent import APP, CACHE, DATABASE
 from ..pods import alive, first_problem, is_ready
 from .desired import bound
@@ -16,7 +17,6 @@ from .observe import Observed
 from .plan import Plan
 from .specs.deployment import VERSION
 
-PARTS = (ConditionType.DATABASE_READY, ConditionType.CACHE_READY, ConditionType.APPLICATION_READY)
 _CONDITION_OF = {
     DATABASE: ConditionType.DATABASE_READY,
     CACHE: ConditionType.CACHE_READY,
@@ -40,14 +40,14 @@ def conditions(observed: Observed, pending: Plan, errors: Mapping[str, Reconcile
         DATABASE: observed.database.verdict,
         CACHE: observed.cache.verdict,
         APP: application(observed),
-    }
+    } | {component: Verdict.of_error(error) for component, error in errors.items()}
     for component, verdict in verdicts.items():
-        error = errors.get(component)
-        told = Verdict.of_error(error) if error is not None else verdict
-        _set(result, _CONDITION_OF[component], told)
+        _set(result, _CONDITION_OF[component], verdict)
+    # Ready tells the first that is wrong, and only then the first that is merely under way.
+    parts = [_CONDITION_OF[c] for c in sorted(verdicts, key=lambda component: verdicts[component].reason in PASSING)]
     app = verdicts[APP].message
     if not observed.resource.spec.suspend:
-        result.roll_up(PARTS, message=app)
+        result.roll_up(parts, message=app)
     elif pending:
         actions = list(pending)
         more = f" and {len(actions) - 3} more" if len(actions) > 3 else ""
@@ -58,7 +58,7 @@ def conditions(observed: Observed, pending: Plan, errors: Mapping[str, Reconcile
             "Set it to false to go on.",
         )
     else:
-        result.roll_up(PARTS, message=f"{app} spec.suspend is true: nothing will be changed.")
+        result.roll_up(parts, message=f"{app} spec.suspend is true: nothing will be changed.")
     return result
 
 

@@ -82,8 +82,16 @@ def operator_kubeconfig(control_plane: ControlPlane, crds: list[str]) -> Path:
 def operator_process(
     operator_kubeconfig: Path, aws_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OperatorProcess]:
-    environ: dict[str, Any] = {**aws_emulator.environ(), "TRACETRACK_LOG_LEVEL": "INFO", "TRACETRACK_CLUSTER": "test"}
-    process = OperatorProcess(operator_kubeconfig, tmp_path_factory.mktemp("operator"), environ)
+    folder = tmp_path_factory.mktemp("operator")
+    authorities = folder / "aws-ca.pem"
+    authorities.write_text(aws_emulator.ca())
+    environ: dict[str, Any] = {
+        **aws_emulator.environ(),
+        "TRACETRACK_LOG_LEVEL": "INFO",
+        "TRACETRACK_CLUSTER": "test",
+        "TRACETRACK_AWS_CA_FILE": str(authorities),
+    }
+    process = OperatorProcess(operator_kubeconfig, folder, environ)
     yield process
     code = process.stop()
     assert code in (0, -9), f"the operator ended with {code}:\n{process.tail()}"

@@ -192,3 +192,11 @@ def test_urls(exposure: dict[str, Any], url: str) -> None:
     found = replace(found, pods={**found.pods, "app": (pod("a", status=RUNNING),)})
     found.children["Service", "demo-app"]["status"] = {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}
     assert status.fields(found)["url"] == url
+
+
+def test_ready_tells_what_is_wrong_before_what_is_under_way() -> None:
+    found = seen(GOOD)
+    starting = dependency(None, verdict=Verdict.not_ready("Progressing", "Waiting for PostgreSQL."))
+    broken = dependency(None, verdict=Verdict.not_ready("AuthenticationFailed", "Redis refuses the login."))
+    assert ready_of(replace(found, database=starting, cache=broken))["reason"] == "AuthenticationFailed"
+    assert ready_of(replace(found, database=starting))["reason"] == "Progressing"
