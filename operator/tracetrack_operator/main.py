@@ -127,6 +127,10 @@ def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
 
 
 def main() -> None:
-    settings = Settings.from_environ()
-    logs.configure(settings.log_level)
-    asyncio.run(Operator(settings).run())
+    try:
+        settings = Settings.from_environ()
+        logs.configure(settings.log_level)
+        operator = Operator(settings)
+    except ValueError as error:
+        raise SystemExit(f"tracetrack-operator: {error}") from None
+    asyncio.run(operator.run())

@@ -49,7 +49,7 @@ class _FixedResources:
 
 
 def load_configuration(kubeconfig: Path | None = None) -> client.Configuration:
-    """The in-cluster configuration, or the one of a kubeconfig file (KUBECONFIG when None)."""
+    """The in-cluster configuration, or the one of a kubeconfig file (KUBECONFIG when None); ValueError without any."""
     configuration = client.Configuration()
     try:
         if kubeconfig is not None:
@@ -57,7 +57,12 @@ def load_configuration(kubeconfig: Path | None = None) -> client.Configuration:
         config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException:
         path = str(kubeconfig) if kubeconfig else None
-        config.load_kube_config(config_file=path, client_configuration=configuration)
+        try:
+            config.load_kube_config(config_file=path, client_configuration=configuration)
+        except config.ConfigException as error:
+            raise ValueError(
+                f"no way to reach Kubernetes: run in a pod with a ServiceAccount token, or set KUBECONFIG ({error})"
+            ) from None
     return configuration
 
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -27,3 +31,24 @@ def test_blank_is_unset() -> None:
 def test_a_bad_value_is_refused_with_its_name_and_the_remedy(text: str) -> None:
     with pytest.raises(ValueError, match=r"TRACETRACK_WORKERS must be of type int, not .*correct or unset"):
         Settings.from_environ({"TRACETRACK_WORKERS": text})
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"TRACETRACK_WORKERS": "many"}, "TRACETRACK_WORKERS must be of type int"),
+        ({"TRACETRACK_LOG_LEVEL": "loud"}, "Unknown level: 'LOUD'"),
+        ({"KUBECONFIG": "{folder}/none"}, "set KUBECONFIG"),
+    ],
+)
+def test_an_operator_that_cannot_start_says_why_in_one_line(environ: dict[str, str], told: str, tmp_path: Path) -> None:
+    given = {name: value.format(folder=tmp_path) for name, value in environ.items()}
+    base = {name: value for name, value in os.environ.items() if not name.startswith(("KUBE", "TRACETRACK_"))}
+    command = [sys.executable, "-m", "tracetrack_operator"]
+    done = subprocess.run(
+        command, env={**base, "HOME": str(tmp_path), **given}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("tracetrack-operator: ")
+    assert told in done.stderr

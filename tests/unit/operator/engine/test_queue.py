@@ -30,7 +30,7 @@ def queue(clock: Clock) -> WorkQueue:
 
 async def taken(queue: WorkQueue) -> list[Key]:
     """Every key that can be had without waiting; each is given back."""
-    keys = []
+    keys: list[Key] = []
     while True:
         try:
             async with asyncio.timeout(0.01):
