@@ -43,8 +43,8 @@ def build(name: str, context: Path, dockerfile: Path | None = None) -> str:
     return output(shown).split()[0]
 
 
-def load(name: str, cluster: str) -> None:
-    """Put image `name` into kind cluster `cluster`, unless it has it."""
+def load(name: str, cluster: str) -> bool:
+    """Put image `name` into kind cluster `cluster`, unless it has it; gives whether it had another or none."""
     node = f"{cluster}-control-plane"
     docker = engine.docker()
     if not succeeds([docker, "container", "inspect", node]):
@@ -56,11 +56,12 @@ def load(name: str, cluster: str) -> None:
     script = f'cat {record} && ctr -n k8s.io images ls -q | grep -q "/{name}$"'
     seen = [docker, "exec", node, "sh", "-c", script]
     if succeeds(seen) and output(seen).strip() == identity:
-        return
+        return False
     with step(f"loading {name} into {cluster}"):
         environment = {"KIND_EXPERIMENTAL_PROVIDER": "docker"}
         quiet([tools.kind(), "load", "docker-image", name, "--name", cluster], f"load-{cluster}", env=environment)
         output([docker, "exec", node, "sh", "-c", f"mkdir -p /kind/loaded && echo {identity} >{record}"])
+    return True
 
 
 def content_hash(context: Path, dockerfile: Path) -> str:

@@ -58,15 +58,30 @@ class Stage:
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     def build(self) -> None:
-        """Build the images whose sources changed and put them into the cluster."""
+        """Build the images whose sources changed, put them into the cluster, and let go of pods of the old ones.
+
+        The tag stays the same while one works on the sources, so that nothing else would replace those pods.
+        """
         for name, (context, dockerfile) in IMAGES.items():
             images.build(name, context, dockerfile)
-            images.load(name, self.cluster.name)
+            if images.load(name, self.cluster.name):
+                self._replace_pods(name)
+
+    def _replace_pods(self, image: str) -> None:
+        for pod in self.get("pods", "--all-namespaces")["items"]:
+            if any(container["image"] == image for container in pod["spec"]["containers"]):
+                metadata = pod["metadata"]
+                self.kubectl("delete", "pod", metadata["name"], "-n", metadata["namespace"], "--wait=false")
+                say(f"{metadata['name']} is replaced: its image is new")
 
     def aws(self) -> None:
         """Have the emulated AWS run in the cluster."""
-        self.kubectl("apply", "-f", str(ROOT / "tests" / "aws" / "pod.yaml"))
         with step("waiting for the emulated AWS"):
+            if self.kubectl("get", "pod", "aws", "-n", "tracetrack-aws", "--ignore-not-found"):
+                leaving = self.get("pod", "aws", "-n", "tracetrack-aws")["metadata"].get("deletionTimestamp")
+                if leaving:
+                    self.kubectl("-n", "tracetrack-aws", "wait", "--for=delete", "pod/aws", "--timeout=60s")
+            self.kubectl("apply", "-f", str(ROOT / "tests" / "aws" / "pod.yaml"))
             self.kubectl("-n", "tracetrack-aws", "wait", "--for=condition=Ready", "pod", "--all", "--timeout=180s")
 
     def operator(self, *values: str) -> None:
