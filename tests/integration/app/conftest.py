@@ -56,7 +56,7 @@ def _as_app(server: PostgresServer, database: str) -> str:
 
 
 def _copy(server: PostgresServer, name: str) -> None:
-    server.sql(f'create database "{name}" template template_app owner app', "postgres")
+    server.sql(f'create database "{name}" template template_app owner app strategy file_copy', "postgres")
 
 
 async def _migrate(dsn: str) -> None:
@@ -66,21 +66,19 @@ async def _migrate(dsn: str) -> None:
 
 
 @pytest.fixture
-def empty_database(postgres: PostgresServer) -> Iterator[str]:
+def empty_database(postgres: PostgresServer) -> str:
     """DSN of a database without a schema."""
     name = f"t_{uuid4().hex}"
     postgres.sql(f'create database "{name}" owner app', "postgres")
-    yield _as_app(postgres, name)
-    postgres.drop_database(name)
+    return _as_app(postgres, name)
 
 
 @pytest.fixture
-def database(postgres: PostgresServer) -> Iterator[str]:
-    """DSN of a database with the schema and nothing in it."""
+def database(postgres: PostgresServer) -> str:
+    """DSN of a database with the schema and nothing in it; it goes with the server."""
     name = f"t_{uuid4().hex}"
     _copy(postgres, name)
-    yield _as_app(postgres, name)
-    postgres.drop_database(name)
+    return _as_app(postgres, name)
 
 
 @pytest.fixture
@@ -141,7 +139,8 @@ async def app(stage: _Stage, redis_server: RedisServer) -> AppProcess:
     connection = await asyncpg.connect(stage.superuser_dsn)
     try:
         await connection.execute("SET session_replication_role = replica")
-        await connection.execute("TRUNCATE bags, links, bills, bill_bags, scan_ledger, daily_counts RESTART IDENTITY")
+        for table in ("links", "bags", "bill_bags", "bills", "scan_ledger", "daily_counts"):
+            await connection.execute(f"DELETE FROM {table}")
         await connection.execute("DELETE FROM users WHERE username <> $1", ADMIN)
         await connection.execute("UPDATE users SET failed_logins = 0, locked_until = NULL")
     finally:
