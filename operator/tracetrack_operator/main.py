@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -69,11 +68,8 @@ class Operator:
         self.health = Health(self.queue, self.loop)
 
     async def run(self) -> None:
-        """Run until SIGTERM or SIGINT."""
+        """Run until SIGTERM or SIGINT, which Kopf listens to."""
         start_http_server(self.settings.metrics_port)
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         registry, kopf_settings = kopf.OperatorRegistry(), kopf.OperatorSettings()
         self._configure(kopf_settings)
         self.watcher.register(registry, kopf_settings)
@@ -90,7 +86,6 @@ class Operator:
             clusterwide=not self.settings.namespaces,
             namespaces=self.settings.namespaces,
             liveness_endpoint=f"http://0.0.0.0:{self.settings.health_port}/healthz",
-            stop_flag=stop,
         )
 
     def _configure(self, settings: kopf.OperatorSettings) -> None:

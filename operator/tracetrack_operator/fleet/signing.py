@@ -12,7 +12,7 @@ from typing import Any
 
 from ..aws import ownership
 from ..aws.client import AwsPort
-from ..aws.errors import AwsAlreadyExists, AwsInvalid, AwsNotFound
+from ..aws.errors import AwsAlreadyExists, AwsConflict, AwsNotFound
 from ..engine.errors import RetryableError
 from ..engine.objects import Object
 from .errors import OwnershipConflict
@@ -65,10 +65,8 @@ async def ensure(aws: AwsPort, target: Target, mirrored: Signing | None) -> Sign
     if mirrored is None:
         try:
             return await _create(aws, target, fresh)
-        except AwsAlreadyExists:
-            pass
-        except AwsInvalid:
-            # A name that waits for its deletion is refused as an invalid request: _adopt finds out.
+        except (AwsAlreadyExists, AwsConflict):
+            # A conflict: the name waits for its deletion. _adopt may have it back.
             pass
     try:
         return await _adopt(aws, target)

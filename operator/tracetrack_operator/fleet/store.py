@@ -41,6 +41,10 @@ class Store:
         if live["metadata"].get("deletionTimestamp"):
             raise WaitingError("Deleting", f"The {kind} {name} is being deleted; it is made again when it is gone.")
         if controller_uid(live) != self._target.uid:
+            if self._of_an_earlier_fleet(live):
+                raise WaitingError(
+                    "EarlierFleet", f"The {kind} {name} is of an earlier ScannerFleet {names.fleet} and about to go."
+                )
             owners = live["metadata"].get("ownerReferences") or []
             owner = f"the {owners[0]['kind']} {owners[0]['name']}" if owners else "nobody this operator knows"
             raise OwnershipConflict(f"The {kind} {names.namespace}/{name}", owner)
@@ -56,6 +60,20 @@ class Store:
         for kind, uid in (("Secret", record.secret_uid), ("ScannerSlice", record.slice_uid)):
             if uid:
                 await self._context.kube.delete(kind, names.namespace, record.name, uid=uid)
+
+    async def remove_children(self) -> None:
+        """Delete slices and Secrets at once, not when the garbage collector gets to it."""
+        names = self._target.names
+        for child in self._context.children(self._target.obj):
+            await self._context.kube.delete(
+                child["kind"], names.namespace, child["metadata"]["name"], uid=uid_of(child)
+            )
+
+    def _of_an_earlier_fleet(self, child: Object) -> bool:
+        return any(
+            owner["kind"] == "ScannerFleet" and owner["name"] == self._target.names.fleet and owner.get("controller")
+            for owner in child["metadata"].get("ownerReferences") or []
+        )
 
     async def _set_finalizers(self, finalizers: list[str]) -> None:
         names, obj = self._target.names, self._target.obj

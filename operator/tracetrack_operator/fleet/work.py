@@ -95,6 +95,7 @@ class FleetWork:
             await self._tell_retained()
         elif not await self._remove_from_aws():
             return
+        await self._store.remove_children()
         await self._store.remove_finalizer()
 
     async def _remove_from_aws(self) -> bool:
