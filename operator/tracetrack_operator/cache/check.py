@@ -19,26 +19,35 @@ SECONDS = 5.0
 
 
 async def check_cache(binding: Binding) -> CheckResult:
-    """Connect, PING, leave; at most `SECONDS`. The message never has the password in it."""
+    """Connect, PING, leave; at most `SECONDS` for each. The message never has the password in it."""
     if not isinstance(binding, CacheBinding):
         raise TypeError(f"a CacheBinding is wanted, not {type(binding).__name__}")
     where = endpoint(binding)
+    # By hand first: a Redis without TLS answers a TLS greeting with silence, like a host that is out of reach.
+    try:
+        async with asyncio.timeout(SECONDS):
+            _, writer = await asyncio.open_connection(binding.host, binding.port)
+            writer.close()
+    except TimeoutError:
+        return _unreachable(where, f"no answer within {SECONDS:.0f} s")
+    except OSError as error:
+        return _unreachable(where, error.strerror or str(error))
+    return await _spoken(binding, where)
+
+
+async def _spoken(binding: CacheBinding, where: str) -> CheckResult:
     try:
         async with asyncio.timeout(SECONDS):
             return await _ping(binding)
     except (AuthenticationError, NoPermissionError) as error:
         return _refused(where, str(error))
-    except (RedisTimeoutError, TimeoutError):
-        return _unreachable(where, f"no answer within {SECONDS:.0f} s")
-    except (RedisConnectionError, OSError) as error:
+    except (RedisTimeoutError, TimeoutError, RedisConnectionError, OSError) as error:
         tls = next((link for link in _chain(error) if isinstance(link, ssl.SSLError)), None)
         if tls is not None:
-            return CheckResult(
-                False,
-                "TLSFailed",
-                f"No TLS with Redis at {where}: {tls.reason or tls}. Check tls, ca.crt and the host name.",
-            )
-        return _unreachable(where, str(error))
+            return _tls(where, str(tls.reason or tls))
+        if binding.tls:
+            return _tls(where, "it accepts connections but doesn't speak TLS")
+        return _unreachable(where, f"it accepts connections but doesn't speak Redis ({error}); it may want TLS")
     except RedisError as error:
         if isinstance(error, ResponseError) and str(error).startswith(("NOAUTH", "WRONGPASS", "ERR AUTH")):
             return _refused(where, str(error))
@@ -69,6 +78,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _tls(where: str, problem: str) -> CheckResult:
+    return CheckResult(
+        False, "TLSFailed", f"No TLS with Redis at {where}: {problem}. Check tls, ca.crt and the host name."
+    )
 
 
 def _refused(where: str, problem: str) -> CheckResult:
