@@ -42,7 +42,9 @@ async def health(request: Request) -> Response:
 
 
 async def exposition(request: Request) -> Response:
-    """Prometheus text format."""
+    """Prometheus text format; 404 to what comes through an ingress, whose clients it does not concern."""
+    if "x-forwarded-for" in request.headers:
+        return reply({"detail": "Not Found"}, 404)
     metrics.QUEUE_DEPTH.set(service_of(request).writer.depth)
     return Response(generate_latest(metrics.REGISTRY), media_type=CONTENT_TYPE_LATEST)
 

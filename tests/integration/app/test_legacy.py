@@ -242,3 +242,8 @@ async def test_metrics_count_requests_by_route_and_scans_by_outcome(
     assert "/no/such/" not in (await anonymous.get("/metrics")).text
     assert await value("tracetrack_writer_batch_size_count") > 0
     assert await value("tracetrack_ready") == 1
+
+
+async def test_metrics_are_not_for_clients_of_an_ingress(anonymous: httpx.AsyncClient) -> None:
+    answer = await anonymous.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})
+    assert answer.status_code == 404
