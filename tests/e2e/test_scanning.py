@@ -109,5 +109,5 @@ def _served(stage: Stage, pod: str) -> bool:
     return any(
         line.rpartition(" ")[2] not in ("0", "0.0")
         for line in text.splitlines()
-        if line.startswith("tracetrack_app_scans_total{")
+        if line.startswith("tracetrack_scans_total{")
     )
