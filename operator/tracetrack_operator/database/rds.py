@@ -118,7 +118,7 @@ class RDS:
         if item is not None:
             await self._delete_instance(item, region, snapshot if policy is DeletionPolicy.SNAPSHOT else None)
         if policy is DeletionPolicy.DELETE:
-            return f"DB instance {name} is deleted, without a copy (deletionPolicy Delete)."
+            return f"DB instance {name} is gone, without a copy (deletionPolicy Delete)."
         return await self._final_snapshot(snapshot, region)
 
     def _identifier(self, owner: Object) -> str:
