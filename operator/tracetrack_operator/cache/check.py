@@ -12,8 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from ..api.conditions import Reason
-from ..bindings import Binding, CacheBinding, endpoint
-from ..checks import CheckResult
+from ..dependencies.binding import Binding, CacheBinding, endpoint
+from ..dependencies.checks import CheckResult
 
 SECONDS = 5.0
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from ..api.cache import EmbeddedCache
-from ..bindings import CacheBinding
-from ..dependency import Scope
-from ..embedded import EmbeddedProvider
-from ..generated import password
+from ..dependencies.binding import CacheBinding
+from ..dependencies.embedded import EmbeddedProvider
+from ..dependencies.generated import password
+from ..dependencies.protocol import Scope
 from ..manifests.parent import CACHE
 from ..manifests.server import Server
 

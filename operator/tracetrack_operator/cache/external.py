@@ -2,9 +2,9 @@
 
 from urllib.parse import unquote, urlsplit
 
-from ..bindings import CacheBinding
-from ..dependency import Scope
-from ..external import ExternalProvider, InvalidSecret, port_of, required
+from ..dependencies.binding import CacheBinding
+from ..dependencies.external import ExternalProvider, InvalidSecret, port_of, required
+from ..dependencies.protocol import Scope
 
 
 class ExternalRedis(ExternalProvider):

@@ -6,8 +6,8 @@ import ssl
 import asyncpg
 
 from ..api.conditions import Reason
-from ..bindings import Binding, DatabaseBinding, endpoint
-from ..checks import CheckResult
+from ..dependencies.binding import Binding, DatabaseBinding, endpoint
+from ..dependencies.checks import CheckResult
 
 SECONDS = 5.0
 OLDEST_VERSION = 14

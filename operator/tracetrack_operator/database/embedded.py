@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from ..api.database import EmbeddedDatabase
-from ..bindings import DatabaseBinding
-from ..dependency import Scope
-from ..embedded import EmbeddedProvider
-from ..generated import password
+from ..dependencies.binding import DatabaseBinding
+from ..dependencies.embedded import EmbeddedProvider
+from ..dependencies.generated import password
+from ..dependencies.protocol import Scope
 from ..manifests.parent import DATABASE
 from ..manifests.server import Server
 

@@ -2,9 +2,9 @@
 
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ..bindings import DatabaseBinding
-from ..dependency import Scope
-from ..external import ExternalProvider, InvalidSecret, port_of, required
+from ..dependencies.binding import DatabaseBinding
+from ..dependencies.external import ExternalProvider, InvalidSecret, port_of, required
+from ..dependencies.protocol import Scope
 
 _SSLMODES = ("disable", "require", "verify-full")
 

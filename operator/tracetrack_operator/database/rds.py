@@ -10,9 +10,9 @@ from ..aws.client import AwsPort
 from ..aws.errors import AwsAlreadyExists, AwsConflict, AwsNotFound
 from ..aws.inventory import IN_TRANSITION_SECONDS, STEADY_SECONDS, Inventory
 from ..aws.ownership import UID, describe_owner, tag_list, tag_map, tags
-from ..bindings import DatabaseBinding
-from ..checks import Checks
-from ..cloud import (
+from ..dependencies.binding import DatabaseBinding
+from ..dependencies.checks import Checks
+from ..dependencies.cloud import (
     CreateCloudObject,
     Facts,
     Naming,
@@ -24,11 +24,11 @@ from ..cloud import (
     policy_of,
     raw,
 )
-from ..dependency import Dependency, Scope
+from ..dependencies.generated import GeneratedSecrets, password
+from ..dependencies.protocol import Dependency, Scope
 from ..engine.errors import TerminalError, WaitingError
 from ..engine.objects import Object
 from ..engine.plan import Executor
-from ..generated import GeneratedSecrets, password
 from ..manifests.parent import DATABASE
 from ..manifests.secret import secret, values
 from ..settings import Settings

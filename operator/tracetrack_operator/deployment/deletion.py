@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ..api.conditions import Reason
 from ..api.constants import FINALIZER
 from ..context import Context
-from ..dependency import AnyProvider
+from ..dependencies.protocol import AnyProvider
 from ..engine.errors import ReconcileError, WaitingError
 from ..engine.objects import Object, labels_of, uid_of
 from ..engine.plan import Delete

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from ..api.constants import FIELD_MANAGER
 from ..context import Context
-from ..dependency import AnyProvider
+from ..dependencies.protocol import AnyProvider
 from ..engine import metrics
 from ..engine.errors import ReconcileError
 from ..engine.objects import labels_of, uid_of

@@ -9,10 +9,10 @@ from ..api.deployment import TraceTrackDeployment
 from ..api.fleet import ScannerFleet
 from ..api.model import InvalidResourceError
 from ..context import Context
-from ..dependency import AnyProvider, Children, Dependency, Scope
+from ..dependencies.generated import GeneratedSecrets, password
+from ..dependencies.protocol import AnyProvider, Children, Dependency, Scope
 from ..engine.errors import ReconcileError
 from ..engine.objects import Object, controller_uid, labels_of
-from ..generated import GeneratedSecrets, password
 from ..manifests.parent import APP, CACHE, DATABASE, Parent
 from ..manifests.secret import values
 from .specs.fleet_keys import Fleet

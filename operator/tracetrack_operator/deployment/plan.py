@@ -7,8 +7,8 @@ from ..api.constants import FINALIZER
 from ..engine.objects import Object, annotations_of, uid_of
 from ..engine.plan import Action, Apply, Delete, Disruption
 from ..kube.compare import difference
+from ..kube.pods import alive
 from ..manifests.parent import APP
-from ..pods import alive
 from .desired import Desired
 from .observe import Observed
 from .specs.secrets import FLEET_KEYS

@@ -9,18 +9,18 @@ from ..cache.check import check_cache
 from ..cache.elasticache import ElastiCache
 from ..cache.embedded import EmbeddedRedis
 from ..cache.external import ExternalRedis
-from ..checks import Checks
 from ..context import Context
 from ..database.check import check_database
 from ..database.embedded import EmbeddedPostgres
 from ..database.external import ExternalPostgres
 from ..database.rds import RDS
-from ..dependency import AnyProvider
+from ..dependencies.checks import Checks
+from ..dependencies.generated import GeneratedSecrets
+from ..dependencies.protocol import AnyProvider
 from ..engine import metrics
 from ..engine.errors import ReconcileError, TerminalError, WaitingError
 from ..engine.loop import Result
 from ..engine.objects import Key, Object
-from ..generated import GeneratedSecrets
 from . import status
 from .deletion import Deletion
 from .desired import desired

@@ -5,13 +5,13 @@ from typing import Any
 
 from ..api.conditions import ConditionType, Reason
 from ..api.exposure import ServiceType
-from ..dependency import Dependency, Verdict
+from ..dependencies.protocol import Dependency, Verdict
 from ..engine.conditions import Conditions
 from ..engine.errors import ReconcileError
 from ..engine.objects import Object, annotations_of
 from ..engine.status import PASSING
+from ..kube.pods import alive, first_problem, is_ready
 from ..manifests.parent import APP, CACHE, DATABASE
-from ..pods import alive, first_problem, is_ready
 from .desired import bound
 from .observe import Observed
 from .plan import Plan

@@ -1,6 +1,6 @@
 """The Secrets that the application's pods mount: first admin, session key, bindings, fleet keys."""
 
-from ...bindings import Binding
+from ...dependencies.binding import Binding
 from ...engine.objects import Object
 from ...manifests.parent import APP, CACHE, DATABASE
 from ...manifests.secret import secret

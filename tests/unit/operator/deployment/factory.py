@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from tracetrack_operator.api import ScannerFleet, TraceTrackDeployment
-from tracetrack_operator.bindings import CacheBinding, DatabaseBinding
-from tracetrack_operator.dependency import Dependency, Verdict
+from tracetrack_operator.dependencies.binding import CacheBinding, DatabaseBinding
+from tracetrack_operator.dependencies.protocol import Dependency, Verdict
 from tracetrack_operator.deployment.desired import desired
 from tracetrack_operator.deployment.observe import Observed
 from tracetrack_operator.deployment.specs.fleet_keys import Fleet

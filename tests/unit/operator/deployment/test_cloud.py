@@ -12,10 +12,10 @@ import pytest
 from tests.unit.operator.deployment.factory import DATABASE, owner
 from tracetrack_operator.api import TraceTrackDeployment
 from tracetrack_operator.aws.inventory import Inventory
-from tracetrack_operator.checks import CheckResult, Checks
-from tracetrack_operator.cloud import Facts, authorities, identifier, policy_of
 from tracetrack_operator.database.rds import RDS, CreateInstance
-from tracetrack_operator.dependency import Dependency, Scope
+from tracetrack_operator.dependencies.checks import CheckResult, Checks
+from tracetrack_operator.dependencies.cloud import Facts, authorities, identifier, policy_of
+from tracetrack_operator.dependencies.protocol import Dependency, Scope
 from tracetrack_operator.engine.errors import TerminalError
 from tracetrack_operator.manifests.parent import Parent
 from tracetrack_operator.settings import Settings

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tracetrack_operator.bindings import CacheBinding, DatabaseBinding
 from tracetrack_operator.cache.external import cache_binding
 from tracetrack_operator.database.external import database_binding
-from tracetrack_operator.external import InvalidSecret
+from tracetrack_operator.dependencies.binding import CacheBinding, DatabaseBinding
+from tracetrack_operator.dependencies.external import InvalidSecret
 
 DATABASE = {"host": "db", "port": "6000", "database": "d", "username": "u", "password": "p"}
 

@@ -19,7 +19,7 @@ from tests.unit.operator.deployment.factory import (
 )
 from tests.unit.operator.deployment.test_fleet_keys import KEYS
 from tracetrack_operator.api.deployment import ImageSpec
-from tracetrack_operator.dependency import Dependency
+from tracetrack_operator.dependencies.protocol import Dependency
 from tracetrack_operator.deployment.desired import desired, image
 from tracetrack_operator.deployment.observe import Observed
 from tracetrack_operator.deployment.plan import (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.deployment.factory import dependency, observed, owner, pod, settled
-from tracetrack_operator.dependency import Verdict
+from tracetrack_operator.dependencies.protocol import Verdict
 from tracetrack_operator.deployment import status
 from tracetrack_operator.deployment.observe import Observed
 from tracetrack_operator.deployment.plan import Plan

@@ -8,11 +8,11 @@ import pytest
 
 from tests.unit.operator.deployment.factory import owner, stored
 from tests.unit.operator.engine.objects import RecordingKube
+from tracetrack_operator.dependencies.generated import GeneratedSecrets
 from tracetrack_operator.engine.cache import ObjectCache
 from tracetrack_operator.engine.errors import WaitingError
 from tracetrack_operator.engine.objects import Object
 from tracetrack_operator.engine.plan import Apply, Delete
-from tracetrack_operator.generated import GeneratedSecrets
 from tracetrack_operator.kube.children import ChildWriter
 from tracetrack_operator.kube.compare import MISSING, with_hash
 from tracetrack_operator.manifests.parent import Parent

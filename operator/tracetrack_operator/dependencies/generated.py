@@ -3,12 +3,12 @@
 import secrets
 from collections.abc import Callable, Mapping
 
-from .engine.cache import ObjectCache
-from .engine.objects import Object, controller_uid
-from .engine.ports import KubePort
-from .kube.children import foreign
-from .manifests.parent import Parent
-from .manifests.secret import values
+from ..engine.cache import ObjectCache
+from ..engine.objects import Object, controller_uid
+from ..engine.ports import KubePort
+from ..kube.children import foreign
+from ..manifests.parent import Parent
+from ..manifests.secret import values
 
 
 def password() -> str:

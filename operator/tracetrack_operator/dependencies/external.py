@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from .api.conditions import Reason
-from .bindings import Binding, endpoint
+from ..api.conditions import Reason
+from ..engine.objects import Object
+from ..engine.plan import Executor
+from ..engine.ports import KubePort
+from ..manifests.secret import values
+from .binding import Binding, endpoint
 from .checks import BAD_SECONDS, GOOD_SECONDS, CheckResult, Checks
-from .dependency import Dependency, Scope, Verdict
-from .engine.objects import Object
-from .engine.plan import Executor
-from .engine.ports import KubePort
-from .manifests.secret import values
+from .protocol import Dependency, Scope, Verdict
 
 
 class InvalidSecret(ValueError):

@@ -6,20 +6,20 @@ from typing import ClassVar
 
 from kubernetes.utils.quantity import parse_quantity
 
-from .api.cache import EmbeddedCache
-from .api.conditions import Reason
-from .api.database import EmbeddedDatabase
-from .api.deployment import DeletionPolicy
-from .bindings import Binding, endpoint
-from .dependency import Dependency, Scope, Verdict
-from .engine.errors import ReconcileError, TerminalError
-from .engine.objects import Object
-from .engine.plan import Action, Disruption, Executor
-from .engine.ports import KubePort
+from ..api.cache import EmbeddedCache
+from ..api.conditions import Reason
+from ..api.database import EmbeddedDatabase
+from ..api.deployment import DeletionPolicy
+from ..engine.errors import ReconcileError, TerminalError
+from ..engine.objects import Object
+from ..engine.plan import Action, Disruption, Executor
+from ..engine.ports import KubePort
+from ..kube.pods import first_problem
+from ..manifests.secret import values
+from ..manifests.server import Server, claim_template
+from .binding import Binding, endpoint
 from .generated import GeneratedSecrets
-from .manifests.secret import values
-from .manifests.server import Server, claim_template
-from .pods import first_problem
+from .protocol import Dependency, Scope, Verdict
 
 IMAGE_REMEDY = (
     "Check that the image exists and the nodes may pull it: it is the operator's setting TRACETRACK_EMBEDDED_IMAGE."

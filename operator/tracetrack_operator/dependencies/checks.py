@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from .bindings import Binding, fingerprint
+from .binding import Binding, fingerprint
 
 GOOD_SECONDS = 60.0
 BAD_SECONDS = 10.0

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, TypeVar
 
-from .api.conditions import Reason
-from .api.deployment import TraceTrackDeploymentSpec
-from .bindings import Binding
-from .engine.conditions import Status
-from .engine.errors import ReconcileError, WaitingError
-from .engine.objects import Object
-from .engine.plan import Action, Executor
-from .manifests.parent import Parent
+from ..api.conditions import Reason
+from ..api.deployment import TraceTrackDeploymentSpec
+from ..engine.conditions import Status
+from ..engine.errors import ReconcileError, WaitingError
+from ..engine.objects import Object
+from ..engine.plan import Action, Executor
+from ..manifests.parent import Parent
+from .binding import Binding
 
 Children = Mapping[tuple[str, str], Object]
 """The observed children of one deployment, by kind and name."""

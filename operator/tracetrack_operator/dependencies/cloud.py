@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .api.conditions import Reason
-from .api.deployment import DeletionPolicy
-from .aws.ownership import UID, describe_owner
-from .bindings import Binding, endpoint
+from ..api.conditions import Reason
+from ..api.deployment import DeletionPolicy
+from ..aws.ownership import UID, describe_owner
+from ..engine.errors import TerminalError
+from ..engine.objects import Object
+from ..engine.plan import Action
+from .binding import Binding, endpoint
 from .checks import GOOD_SECONDS, CheckResult
-from .dependency import Dependency, Scope, Verdict
-from .engine.errors import TerminalError
-from .engine.objects import Object
-from .engine.plan import Action
+from .protocol import Dependency, Scope, Verdict
 
 TRANSITION_SECONDS = 10.0
 
