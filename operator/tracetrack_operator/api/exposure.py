@@ -1,6 +1,8 @@
 """`spec.exposure`: how people and scanners reach the application."""
 
-from pydantic import ConfigDict, Field
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, StringConstraints
 
 from .model import ApiModel, Enumeration, Rule, rules
 
@@ -51,6 +53,9 @@ class ServiceSpec(ApiModel):
     )
 
 
+TrustedProxy = Annotated[str, StringConstraints(min_length=2, max_length=43, pattern=r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$")]
+
+
 class ExposureSpec(ApiModel):
     """A Service always; an Ingress as well when `host` is given."""
 
@@ -70,6 +75,14 @@ class ExposureSpec(ApiModel):
     service: ServiceSpec = Field(default=ServiceSpec(), description="The Service in front of the application's pods.")
     annotations: dict[str, str] | None = Field(
         default=None, max_length=50, description="Annotations of the Ingress, for ingress controllers and cert-manager."
+    )
+
+    trusted_proxies: list[TrustedProxy] | None = Field(
+        default=None,
+        max_length=50,
+        description="Addresses or networks (CIDR) of ingress controllers and load balancers, whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed: by them log-in attempts are counted per client and cookies kept to HTTPS. "
+        "Absent: the private networks (RFC 1918, RFC 6598) with a host and a Service of type ClusterIP, else none.",
     )
 
     model_config = ConfigDict(

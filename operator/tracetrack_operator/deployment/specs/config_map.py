@@ -1,8 +1,22 @@
 """The application's settings that are no secret."""
 
+from collections.abc import Sequence
+
+from ...api.exposure import ExposureSpec, ServiceType
 from ...engine.objects import Object
 from ...manifests.parent import APP
 from .inputs import BINDINGS, Inputs
+
+
+PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+
+
+def _trusted_proxies(exposure: ExposureSpec) -> Sequence[str]:
+    """Who may say for whom it speaks. A node port hides the client's address behind a private one: nobody by default."""
+    if exposure.trusted_proxies is not None:
+        return exposure.trusted_proxies
+    behind_ingress = exposure.host is not None and exposure.service.type is ServiceType.CLUSTER_IP
+    return PRIVATE_NETWORKS if behind_ingress else ()
 
 
 def config_map(inputs: Inputs) -> Object:
@@ -18,5 +32,6 @@ def config_map(inputs: Inputs) -> Object:
             "TRACETRACK_TIMEZONE": settings.timezone,
             "TRACETRACK_LOG_LEVEL": settings.log_level.value,
             "TRACETRACK_PARENT_CAPACITY": str(settings.parent_capacity),
+            "TRACETRACK_TRUSTED_PROXIES": ",".join(_trusted_proxies(inputs.spec.exposure)),
         },
     }

@@ -71,7 +71,7 @@ def test_once_applied_nothing_is_left_to_do() -> None:
         ({"version": "1.2.4"}, ["Deployment/demo-app"]),
         ({"scaling": {"maxReplicas": 7}}, ["HorizontalPodAutoscaler/demo-app"]),
         ({"settings": {"parentCapacity": 9}}, ["ConfigMap/demo-app", "Deployment/demo-app"]),
-        ({"exposure": {"host": "a.example.com"}}, ["Ingress/demo-app"]),
+        ({"exposure": {"host": "a.example.com", "trustedProxies": []}}, ["Ingress/demo-app"]),
         ({"exposure": {"service": {"type": "NodePort"}}}, ["Service/demo-app"]),
         ({"networkPolicy": {"ingressNamespaceSelector": {"a": "b"}}}, ["NetworkPolicy/demo-app"]),
         ({"resources": {"requests": {"cpu": "500m"}}}, ["Deployment/demo-app"]),
@@ -82,7 +82,7 @@ def test_a_change_touches_what_it_concerns(spec: dict[str, Any], expected: list[
 
 
 def test_an_ingress_no_longer_wanted_is_deleted_by_uid() -> None:
-    before = settled(owner({"exposure": {"host": "a.example.com"}}))
+    before = settled(owner({"exposure": {"host": "a.example.com", "trustedProxies": []}}))
     actions = list(plan(observed(children=list(before.children.values()))))
     assert [(a.kind, a.name, a.uid) for a in actions if isinstance(a, Delete)] == [
         ("Ingress", "demo-app", "uid-Ingress-demo-app")
@@ -91,7 +91,7 @@ def test_an_ingress_no_longer_wanted_is_deleted_by_uid() -> None:
 
 
 def test_what_is_going_already_is_not_deleted_again() -> None:
-    before = settled(owner({"exposure": {"host": "a.example.com"}}))
+    before = settled(owner({"exposure": {"host": "a.example.com", "trustedProxies": []}}))
     for child in before.children.values():
         if child["kind"] == "Ingress":
             child["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"

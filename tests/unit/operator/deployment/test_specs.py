@@ -64,7 +64,22 @@ def test_settings_reach_the_config_map() -> None:
         "TRACETRACK_TIMEZONE": "Europe/Paris",
         "TRACETRACK_LOG_LEVEL": "DEBUG",
         "TRACETRACK_PARENT_CAPACITY": "12",
+        "TRACETRACK_TRUSTED_PROXIES": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("exposure", "trusted"),
+    [
+        ({}, ""),
+        ({"host": "a.example.com"}, "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7"),
+        ({"host": "a.example.com", "service": {"type": "NodePort"}}, ""),
+        ({"trustedProxies": ["10.1.0.0/16", "192.0.2.7"]}, "10.1.0.0/16,192.0.2.7"),
+        ({"host": "a.example.com", "trustedProxies": []}, ""),
+    ],
+)
+def test_whose_forwarded_headers_are_believed(exposure: dict[str, Any], trusted: str) -> None:
+    assert config_map(inputs({"exposure": exposure}))["data"]["TRACETRACK_TRUSTED_PROXIES"] == trusted
 
 
 def test_the_autoscaler_follows_the_spec() -> None:
