@@ -39,7 +39,7 @@ def up() -> None:
     print(stage.kubectl("get", "tracetrackdeployments,scannerfleets,scannerslices"), flush=True)
 
     scanner, key = _scanner_key(stage)
-    parent, child = f"SB{random.randrange(100_000):05d}", f"DEMO{random.randrange(10**9):09d}"
+    parent, child = f"M444-{random.randrange(100_000):05d}", f"DEMO{random.randrange(10**9):09d}"
     with step(f"scanning child {child} into parent {parent} as {scanner}"):
         scan.send(stage.app_url, key, parent)
         taken = scan.send(stage.app_url, key, child, parent)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,11 +96,14 @@ class Stage:
             "stringData": {"AWS_ACCESS_KEY_ID": "emulator", "AWS_SECRET_ACCESS_KEY": "emulator"},
         }
         self.kubectl("apply", "-f", "-", stdin=json.dumps(credentials))
+        authority = self._aws_authority()
         settings = [
             "image.pullPolicy=IfNotPresent",
             f"aws.region={AWS_REGION}",
             f"aws.endpointUrl={AWS_ENDPOINT}",
             "aws.credentialsSecret=aws-credentials",
+            "aws.caConfigMap=aws-ca",
+            f"podAnnotations.tracetrack\\.io/aws-ca=sha-{authority}",
             "clusterName=demo",
             *values,
         ]
@@ -115,6 +120,19 @@ class Stage:
                 "180s",
                 *(word for setting in settings for word in ("--set", setting)),
             )
+
+    def _aws_authority(self) -> str:
+        """Keep the CA of the emulated AWS, new at each of its starts, where the operator's pod mounts it; its hash."""
+        with urllib.request.urlopen(f"{self.aws_url}/_tracetrack/ca", timeout=10) as answer:
+            bundle = answer.read().decode()
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "aws-ca", "namespace": SYSTEM_NAMESPACE},
+            "data": {"ca.crt": bundle},
+        }
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+        return hashlib.sha256(bundle.encode()).hexdigest()[:12]
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

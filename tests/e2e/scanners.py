@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,14 +27,14 @@ class Scanners:
     """`len(keys)` scanners working at once against `url`, each with its own parents and children.
 
     A scan that gets no answer, 429 or 5xx is sent again with the same scan_id, as a device would. `pause` is the
-    time in seconds between a scanner's scans. Codes start at parent number `first`.
+    time in seconds between a scanner's scans. Parents are numbered from `first` on.
     """
 
     def __init__(self, url: str, keys: list[str], pause: float = 0.02, first: int = 0) -> None:
         self._url = url
         self._keys = keys
         self._pause = pause
-        self._first = first
+        self._parents = itertools.count(first)
         self._tag = uuid.uuid4().hex[:6].upper()
         self.record = Record()
 
@@ -41,19 +42,18 @@ class Scanners:
         """Scan until `stop` is set; every scan that was begun is brought to an answer."""
         limits = httpx.Limits(max_connections=len(self._keys) * 2)
         async with httpx.AsyncClient(base_url=self._url, limits=limits, timeout=10) as client:
-            await asyncio.gather(*(self._work(client, n, key, stop) for n, key in enumerate(self._keys)))
+            await asyncio.gather(*(self._work(client, key, stop) for key in self._keys))
         return self.record
 
-    async def _work(self, client: httpx.AsyncClient, number: int, key: str, stop: asyncio.Event) -> None:
-        parent_number = self._first + number * 500
+    async def _work(self, client: httpx.AsyncClient, key: str, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            parent = f"SB{parent_number:05d}"
-            parent_number += 1
+            number = next(self._parents)
+            parent = f"SB{number:05d}"
             await self._scan(client, key, parent, None)
             for child in range(CHILDREN_PER_PARENT):
                 if stop.is_set():
                     return
-                await self._scan(client, key, f"{self._tag}{parent_number:05d}{child:02d}", parent)
+                await self._scan(client, key, f"{self._tag}{number:05d}{child:02d}", parent)
                 await asyncio.sleep(self._pause)
 
     async def _scan(self, client: httpx.AsyncClient, key: str, code: str, parent: str | None) -> None:

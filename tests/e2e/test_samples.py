@@ -53,12 +53,12 @@ def test_the_children_are_what_was_declared(tracetrack: Stage) -> None:
 
 def test_a_scan_with_a_provisioned_key_is_in_postgresql(tracetrack: Stage, scanner_keys: list[str]) -> None:
     tag = uuid.uuid4().hex[:8].upper()
-    scan.send(tracetrack.app_url, scanner_keys[0], "SB90001")
-    taken = scan.send(tracetrack.app_url, scanner_keys[0], f"S{tag}", "SB90001")
+    scan.send(tracetrack.app_url, scanner_keys[0], "M444-90001")
+    taken = scan.send(tracetrack.app_url, scanner_keys[0], f"S{tag}", "M444-90001")
     rows = scan.query(
         tracetrack, f"SELECT outcome, code, parent, scanner FROM scan_ledger WHERE scan_id = '{taken['scan_id']}'"
     )
-    assert rows == [["child_linked", f"S{tag}", "SB90001", "lucknow-0001"]]
+    assert rows == [["child_linked", f"S{tag}", "M444-90001", "lucknow-0001"]]
 
 
 def test_a_change_in_the_resource_reaches_the_children(tracetrack: Stage) -> None:
