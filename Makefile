@@ -32,15 +32,20 @@ lint: $(STAMP) ## ruff, mypy --strict on both packages, helm lint, generated fil
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy -p tests.cluster -p tests.demo
 	$(BIN)/python -m tracetrack_operator.api --check
+	$(BIN)/python charts/generate.py --check
+	$(BIN)/python operator/generate.py --check
 	@helm="$$($(PYTHON) -m tests.cluster.commands tools helm)" && "$$helm" lint --strict charts/tracetrack-operator
 
 format: $(STAMP) ## Put the code in its usual shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: $(STAMP) ## Write the CRDs and their field reference from the models
+generate: $(STAMP) ## Write the CRDs, the field reference and the READMEs' tables from the code
 	$(BIN)/python -m tracetrack_operator.api
+	$(BIN)/python charts/generate.py
+	$(BIN)/python operator/generate.py
 
 cluster: ## A kind cluster, whatever the machine has (CLUSTER_NAME, KUBECONFIG_OUT)
 	@tests/cluster/up

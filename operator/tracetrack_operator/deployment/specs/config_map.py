@@ -7,12 +7,11 @@ from ...engine.objects import Object
 from ...manifests.parent import APP
 from .inputs import BINDINGS, Inputs
 
-
 PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 
 
 def _trusted_proxies(exposure: ExposureSpec) -> Sequence[str]:
-    """Who may say for whom it speaks. A node port hides the client's address behind a private one: nobody by default."""
+    """Who may say for whom it speaks. Behind a node port every client has a private address: nobody by default."""
     if exposure.trusted_proxies is not None:
         return exposure.trusted_proxies
     behind_ingress = exposure.host is not None and exposure.service.type is ServiceType.CLUSTER_IP
