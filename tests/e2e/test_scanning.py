@@ -122,7 +122,8 @@ def _ready(stage: Stage) -> set[str]:
 
 def _served(stage: Stage, pod: str) -> bool:
     """Whether this pod itself has answered scans, by its own metrics."""
-    text = stage.kubectl("get", "--raw", f"/api/v1/namespaces/default/pods/{pod}:8080/proxy/metrics")
+    fetch = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/metrics').read().decode())"
+    text = stage.kubectl("exec", pod, "--", "python3", "-c", fetch)
     return any(
         line.rpartition(" ")[2] not in ("0", "0.0")
         for line in text.splitlines()
