@@ -10,9 +10,9 @@ from ..dependencies.protocol import AnyProvider
 from ..engine.errors import ReconcileError, WaitingError
 from ..engine.objects import Object, labels_of, uid_of
 from ..engine.plan import Delete
+from ..kube import finalizer
 from ..kube.children import ChildWriter
 from ..manifests.parent import APP
-from . import finalizer
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from ..engine import metrics
 from ..engine.errors import ReconcileError
 from ..engine.objects import labels_of, uid_of
 from ..engine.plan import Action, Apply, Delete, Executor
+from ..kube import finalizer
 from ..kube.children import ChildWriter
 from ..manifests.parent import APP, CACHE, DATABASE
-from . import finalizer
 from .observe import Observed
 from .plan import FLEET_KEYS_HASH, AddFinalizer, AnnotatePod, Plan, RaiseReplicas
 

@@ -1,14 +1,13 @@
 """Saving a fleet's records in Kubernetes: only what changed, the Secret before the slice."""
 
-from ..api.constants import FIELD_MANAGER, FINALIZER
+from ..api.constants import FINALIZER
 from ..context import Context
 from ..engine.errors import ReconcileError, WaitingError
 from ..engine.objects import Object, controller_uid, uid_of
+from ..kube import finalizer
 from .errors import OwnershipConflict
 from .slices import SliceRecord
 from .target import Target
-
-FINALIZER_MANAGER = f"{FIELD_MANAGER}-finalizer"
 
 
 class Store:
@@ -26,11 +25,16 @@ class Store:
 
     async def add_finalizer(self) -> None:
         if FINALIZER not in self._target.fleet.metadata.finalizers:
-            await self._set_finalizers([FINALIZER])
+            self._context.cache.put(await finalizer.add(self._context.kube, self._target.obj))
 
     async def remove_finalizer(self) -> None:
-        if await self.live_fleet() is not None:
-            await self._set_finalizers([])
+        if await self.live_fleet() is None:
+            return
+        stored = await finalizer.remove(self._context.kube, self._target.obj)
+        if stored["metadata"].get("deletionTimestamp") and not stored["metadata"].get("finalizers"):
+            self._context.cache.remove(stored)
+        else:
+            self._context.cache.put(stored)
 
     async def claim(self, kind: str, name: str) -> None:
         """Make sure that no object of that name is someone else's before we first write it."""
@@ -74,22 +78,6 @@ class Store:
             owner["kind"] == "ScannerFleet" and owner["name"] == self._target.names.fleet and owner.get("controller")
             for owner in child["metadata"].get("ownerReferences") or []
         )
-
-    async def _set_finalizers(self, finalizers: list[str]) -> None:
-        names, obj = self._target.names, self._target.obj
-        metadata = {"name": names.fleet, "namespace": names.namespace, "uid": self._target.uid}
-        stored = await self._context.kube.apply(
-            {
-                "apiVersion": obj["apiVersion"],
-                "kind": obj["kind"],
-                "metadata": {**metadata, "finalizers": finalizers},
-            },
-            field_manager=FINALIZER_MANAGER,
-        )
-        if stored["metadata"].get("deletionTimestamp") and not stored["metadata"].get("finalizers"):
-            self._context.cache.remove(stored)
-        else:
-            self._context.cache.put(stored)
 
 
 class SliceSaver:

@@ -12,9 +12,9 @@ async def add(kube: KubePort, owner: Object) -> Object:
     return await kube.apply(_manifest(owner, [FINALIZER]), field_manager=MANAGER)
 
 
-async def remove(kube: KubePort, owner: Object) -> None:
-    """Let the object go."""
-    await kube.apply(_manifest(owner, []), field_manager=MANAGER)
+async def remove(kube: KubePort, owner: Object) -> Object:
+    """Let the object go; gives it as stored, for the last time if it was being deleted."""
+    return await kube.apply(_manifest(owner, []), field_manager=MANAGER)
 
 
 def _manifest(owner: Object, finalizers: list[str]) -> Object:
