@@ -6,7 +6,7 @@ STAMP := $(VENV)/.stamp
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit integration e2e lint format cluster cluster-down aws generate requirements packages clean
+.PHONY: help demo demo-down test unit integration e2e bench-idle lint format cluster cluster-down aws generate requirements packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ integration: $(STAMP) packages ## Tests on a real control plane, PostgreSQL, Red
 
 e2e: $(STAMP) packages ## Tests on a kind cluster of their own (KEEP_CLUSTER=1 leaves it)
 	$(PYTEST) tests/e2e
+
+bench-idle: $(STAMP) ## What the operator of the demo costs when nothing changes
+	$(BIN)/python -m tests.bench.idle
 
 lint: $(STAMP) ## ruff, mypy --strict on both packages, helm lint, generated files up to date
 	$(BIN)/ruff check .

@@ -72,7 +72,7 @@ def _build_image(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     print(images.build(given.name, given.context, given.file))
     if not given.no_load:
-        images.load(given.name, given.cluster)
+        images.load([given.name], given.cluster)
 
 
 def _none(name: str, description: str, arguments: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.cluster import engine, tools
@@ -43,25 +43,35 @@ def build(name: str, context: Path, dockerfile: Path | None = None) -> str:
     return output(shown).split()[0]
 
 
-def load(name: str, cluster: str) -> bool:
-    """Put image `name` into kind cluster `cluster`, unless it has it; gives whether it had another or none."""
+def load(names: Sequence[str], cluster: str) -> list[str]:
+    """Put images into kind cluster `cluster`, in one archive so that shared layers go once; gives those it lacked."""
     node = f"{cluster}-control-plane"
     docker = engine.docker()
     if not succeeds([docker, "container", "inspect", node]):
         raise StageError(
             f"there is no cluster {cluster}: start it with tests/cluster/up, or name another with --cluster"
         )
-    identity = output([docker, "image", "inspect", "-f", "{{.Id}}", name]).strip()
-    record = f"/kind/loaded/{re.sub(r'[^a-zA-Z0-9.-]', '_', name)}"
-    script = f'cat {record} && ctr -n k8s.io images ls -q | grep -q "/{name}$"'
-    seen = [docker, "exec", node, "sh", "-c", script]
-    if succeeds(seen) and output(seen).strip() == identity:
-        return False
-    with step(f"loading {name} into {cluster}"):
-        environment = {"KIND_EXPERIMENTAL_PROVIDER": "docker"}
-        quiet([tools.kind(), "load", "docker-image", name, "--name", cluster], f"load-{cluster}", env=environment)
-        output([docker, "exec", node, "sh", "-c", f"mkdir -p /kind/loaded && echo {identity} >{record}"])
-    return True
+    identities = {name: output([docker, "image", "inspect", "-f", "{{.Id}}", name]).strip() for name in names}
+    missing = [name for name in names if not _holds(node, name, identities[name])]
+    if missing:
+        with step(f"loading {', '.join(missing)} into {cluster}"):
+            environment = {"KIND_EXPERIMENTAL_PROVIDER": "docker"}
+            command: list[str | Path] = [tools.kind(), "load", "docker-image", *missing, "--name", cluster]
+            quiet(command, f"load-{cluster}", env=environment)
+            for name in missing:
+                script = f"mkdir -p /kind/loaded && echo {identities[name]} >{_record(name)}"
+                output([docker, "exec", node, "sh", "-c", script])
+    return missing
+
+
+def _holds(node: str, name: str, identity: str) -> bool:
+    script = f'cat {_record(name)} && ctr -n k8s.io images ls -q | grep -q "/{name}$"'
+    seen = [engine.docker(), "exec", node, "sh", "-c", script]
+    return succeeds(seen) and output(seen).strip() == identity
+
+
+def _record(name: str) -> str:
+    return f"/kind/loaded/{re.sub(r'[^a-zA-Z0-9.-]', '_', name)}"
 
 
 def content_hash(context: Path, dockerfile: Path) -> str:

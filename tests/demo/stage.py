@@ -66,8 +66,8 @@ class Stage:
         """
         for name, (context, dockerfile) in IMAGES.items():
             images.build(name, context, dockerfile)
-            if images.load(name, self.cluster.name):
-                self._replace_pods(name)
+        for name in images.load(list(IMAGES), self.cluster.name):
+            self._replace_pods(name)
 
     def _replace_pods(self, image: str) -> None:
         for pod in self.get("pods", "--all-namespaces")["items"]:

@@ -1,0 +1,1 @@
+"""Benchmarks: they print what they measured beside what is asked for, and write `.bench/NAME.json`."""
