@@ -160,11 +160,27 @@ def test_a_worker_scans_on_a_phone(phone: Phone, tmp_path: Path) -> None:
 
     phone.find(".row a").click()
     phone.wait_path("/scan/parent")
-    phone.type("SB00002")
-    phone.wait_path("/scan/child")
-    phone.type("child0001", "child0003")
+    phone.type("SB00002", "child0001", "child0003")
     phone.wait_result("accepted", "CHILD0003 linked to SB00002 (1/30)")
+    assert phone.text("#refusals ol") == "DUPLICATE: CHILD0001 is already linked to SB00001."
     phone.type("A" * 200)
     phone.wait_result("refused", "Not a bag code")
+    assert phone.text("#refusals li").startswith("AAAA")
     phone.check_fits()
     phone.check_log()
+    assert phone.driver.save_screenshot(str(tmp_path / "refusals.png"))
+
+    leave = "return window.dispatchEvent(new Event('beforeunload', {cancelable: true}))"
+    phone.driver.set_network_conditions(offline=True, latency=0, throughput=-1)
+    phone.type("child0004", "child0005")
+    phone.wait_result("waiting", "child0004 no connection, trying again")
+    assert phone.driver.execute_script(leave) is False
+    phone.driver.set_network_conditions(offline=False, latency=0, throughput=-1)
+    phone.wait_result("accepted", "CHILD0005 linked to SB00002 (3/30)")
+    assert phone.driver.execute_script(leave) is True
+
+    phone.driver.delete_all_cookies()
+    phone.type("child0006")
+    phone.wait_result("refused", "NOT SAVED: you are logged out")
+    phone.find("nav a").click()
+    phone.wait_path("/login")

@@ -10,8 +10,9 @@
   const expected = document.getElementById("expected");
   const undo = document.getElementById("undo");
   const token = document.querySelector("meta[name=csrf-token]").content;
-  const isChild = form.dataset.mode === "child";
+  const refusals = document.getElementById("refusals");
   const queue = [];
+  let parent = form.dataset.parent;
   let sending = false;
 
   const focus = () => input.focus({ preventScroll: true });
@@ -22,10 +23,28 @@
     if (state !== "waiting" && navigator.vibrate) navigator.vibrate(state === "accepted" ? 60 : [120, 80, 120]);
   };
 
+  // The next answer covers the banner, perhaps at once: a refused bag stays named here.
+  const keepRefusal = (code, message) => {
+    const named = message.toUpperCase().includes(code.toUpperCase());
+    const item = document.createElement("li");
+    item.textContent = named ? message : `${code}: ${message}`;
+    refusals.querySelector("ol").prepend(item);
+    refusals.hidden = false;
+  };
+
   const showCount = (answer) => {
-    if (!count || typeof answer.child_count !== "number") return;
+    if (typeof answer.child_count !== "number") return;
     count.textContent = answer.child_count;
     if (answer.expected_count) expected.textContent = answer.expected_count;
+  };
+
+  // Without loading a page: a code being typed meanwhile would lose its first letters to the old one.
+  const goOnToChildren = (answer) => {
+    parent = answer.parent_qr;
+    document.getElementById("parent").textContent = parent;
+    document.getElementById("prompt").textContent = "Scan a child bag";
+    for (const part of [document.querySelector(".parent"), document.getElementById("filling")]) part.hidden = false;
+    history.replaceState(null, "", answer.redirect);
   };
 
   const newId = () => {
@@ -48,8 +67,7 @@
           body: JSON.stringify(body),
         });
         if (response.status === 401) {
-          window.location.assign("/login");
-          return null;
+          return { success: false, message: "NOT SAVED: you are logged out. Log in (Home) and scan it again." };
         }
         if (response.status < 500) return await response.json();
       } catch (error) {
@@ -61,24 +79,35 @@
     }
   };
 
+  // What a code means is settled when its turn comes: one typed before its parent's answer is a child of that parent.
+  const request = (code, scan_id) => {
+    if (code === null) return post("/api/unlink_child", { parent_qr: parent, scan_id });
+    if (parent) return post("/process_child_scan_fast", { qr_code: code, scan_id, parent_qr: parent });
+    return post("/api/fast_parent_scan", { qr_code: code, scan_id });
+  };
+
   const send = async () => {
     if (sending) return;
     sending = true;
     while (queue.length > 0) {
-      const { path, body } = queue[0];
-      show("waiting", `${body.qr_code || "Undo"} …`);
-      const answer = await post(path, body);
+      const { code, scan_id } = queue[0];
+      const opening = !parent;
+      show("waiting", `${code || "Undo"} …`);
+      const answer = await request(code, scan_id);
       queue.shift();
-      if (answer === null) return;
-      show(answer.success ? "accepted" : "refused", answer.message || "Refused");
+      const message = answer.message || "Refused";
+      show(answer.success ? "accepted" : "refused", message);
       showCount(answer);
-      if (answer.success && answer.redirect && queue.length === 0) {
-        window.location.assign(answer.redirect);
-        return;
-      }
+      if (!answer.success) keepRefusal(code || "Undo", message);
+      else if (opening) goOnToChildren(answer);
     }
     sending = false;
     focus();
+  };
+
+  const add = (code) => {
+    queue.push({ code, scan_id: newId() });
+    send();
   };
 
   form.addEventListener("submit", (event) => {
@@ -86,19 +115,14 @@
     const code = input.value.trim();
     input.value = "";
     focus();
-    if (!code) return;
-    const body = { qr_code: code, scan_id: newId() };
-    if (isChild) body.parent_qr = form.dataset.parent;
-    queue.push({ path: isChild ? "/process_child_scan_fast" : "/api/fast_parent_scan", body });
-    send();
+    if (code) add(code);
   });
 
-  if (undo) {
-    undo.addEventListener("click", () => {
-      queue.push({ path: "/api/unlink_child", body: { parent_qr: form.dataset.parent, scan_id: newId() } });
-      send();
-    });
-  }
+  undo.addEventListener("click", () => add(null));
+
+  window.addEventListener("beforeunload", (event) => {
+    if (queue.length > 0) event.preventDefault();
+  });
 
   // A scanner types wherever the focus is: keep it in the field.
   input.addEventListener("blur", () => setTimeout(focus, 100));
