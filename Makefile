@@ -23,7 +23,7 @@ unit: $(STAMP) ## Tests without servers
 	$(PYTEST) tests/unit
 
 integration: $(STAMP) packages ## Tests on a real control plane, PostgreSQL, Redis and the emulated AWS
-	$(PYTEST) tests/integration
+	$(PYTEST) tests/integration -n 3 --dist loadfile --no-loadscope-reorder
 
 e2e: $(STAMP) packages ## Tests on a kind cluster of their own (KEEP_CLUSTER=1 leaves it)
 	$(PYTEST) tests/e2e

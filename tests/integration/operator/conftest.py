@@ -15,32 +15,37 @@ from tests.cluster.controlplane import ControlPlane
 from tests.integration.operator import rbac
 from tests.integration.operator.process import OperatorProcess
 
-HERE = Path(__file__).parent
 CRDS = Path(__file__).parents[3] / "crds"
-NAMESPACE = "tracetrack-system"
-ACCOUNT = "tracetrack-operator"
-USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
+RIGHTS = "rights"
 T = TypeVar("T")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "last: runs after all other tests")
-    config.addinivalue_line("markers", "whole_run: left out unless every integration test of the operator runs")
-
-
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What judges the operator's requests comes last; what judges them as a whole needs a whole run."""
-    last = [item for item in items if item.get_closest_marker("last")]
-    others = [item for item in items if item not in last]
-    missing = {path.name for path in HERE.glob("test_*.py")} - {
-        item.path.name for item in items if item.path.parent == HERE
-    }
-    selected = any("::" in argument for argument in config.args) or config.option.keyword or config.option.markexpr
-    part = [item for item in last if item.get_closest_marker("whole_run") and (missing or selected)]
-    if part:
-        config.hook.pytest_deselected(items=part)
-    items[:] = [*others, *(item for item in last if item not in part)]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no worker begins it when the others have nothing left to do."""
+    items.sort(key=lambda item: item.path.name != "test_fleet_scale.py")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """After a whole run, of all workers together: the chart grants nothing that no test made the operator use."""
+    if hasattr(session.config, "workerinput") or not _whole(session.config) or session.testsfailed:
+        return
+    record = session.config._tmp_path_factory.getbasetemp() / RIGHTS  # type: ignore[attr-defined]
+    unused = sorted(map(str, rbac.idle(record)))
+    if unused:
+        session.config.get_terminal_writer().line(
+            f"\nThe operator never used these rights: {unused}. "
+            "Take them out of templates/_rules.tpl, or test what needs them.",
+            red=True,
+        )
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _whole(config: pytest.Config) -> bool:
+    """Whether every integration test of the operator was asked for."""
+    folders = {Path(argument).resolve() for argument in config.args}
+    whole = any(Path(__file__).parent.is_relative_to(folder) for folder in folders)
+    return whole and not (config.option.keyword or config.option.markexpr or config.option.collectonly)
 
 
 def eventually(check: Callable[[], T], timeout: float = 30.0, interval: float = 0.1) -> T:
@@ -71,17 +76,22 @@ def crds(control_plane: ControlPlane) -> list[str]:
 @pytest.fixture(scope="session")
 def operator_kubeconfig(control_plane: ControlPlane, crds: list[str]) -> Path:
     """A kubeconfig with the operator's ServiceAccount, which may do what the chart grants and nothing else."""
-    control_plane.kubectl("create", "namespace", NAMESPACE)
-    control_plane.kubectl("create", "serviceaccount", ACCOUNT, "-n", NAMESPACE)
-    for manifest in rbac.chart_roles(NAMESPACE, ACCOUNT):
+    control_plane.kubectl("create", "namespace", rbac.NAMESPACE)
+    control_plane.kubectl("create", "serviceaccount", rbac.ACCOUNT, "-n", rbac.NAMESPACE)
+    for manifest in rbac.chart_roles(rbac.NAMESPACE, rbac.ACCOUNT):
         control_plane.kubectl("apply", "-f", "-", input=yaml.safe_dump(manifest))
-    return control_plane.service_account_kubeconfig(NAMESPACE, ACCOUNT)
+    return control_plane.service_account_kubeconfig(rbac.NAMESPACE, rbac.ACCOUNT)
 
 
 @pytest.fixture(scope="session")
 def operator_process(
-    operator_kubeconfig: Path, aws_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+    control_plane: ControlPlane,
+    operator_kubeconfig: Path,
+    aws_emulator: Emulator,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[OperatorProcess]:
+    """One operator for the run. At its end: it stopped cleanly, and asked for nothing that the chart doesn't grant."""
     folder = tmp_path_factory.mktemp("operator")
     authorities = folder / "aws-ca.pem"
     authorities.write_text(aws_emulator.ca())
@@ -95,6 +105,9 @@ def operator_process(
     yield process
     code = process.stop()
     assert code in (0, -9), f"the operator ended with {code}:\n{process.tail()}"
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+    rbac.judge(control_plane.audit_events(rbac.USER), shared / RIGHTS)
 
 
 @pytest.fixture

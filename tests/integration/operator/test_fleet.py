@@ -12,6 +12,7 @@ from tests.cluster.controlplane import ControlPlane
 from tests.integration.operator.conftest import eventually
 from tests.integration.operator.fleets import CLUSTER, Fleets, within
 from tests.integration.operator.process import OperatorProcess
+from tracetrack_app.domain.devicekeys import DeviceKeyError
 
 
 @pytest.fixture
@@ -239,7 +240,11 @@ def test_a_raised_key_generation_gives_new_device_keys_and_nothing_else(fleets: 
 
     def renewed() -> None:
         now = fleets.scanners()
-        assert [fleets.device_of(scanner, generation=2).scanner for scanner in now] == [s.name for s in before]
+        try:
+            devices = [fleets.device_of(scanner, generation=2).scanner for scanner in now]
+        except DeviceKeyError as still_old:
+            raise AssertionError(str(still_old)) from still_old
+        assert devices == [s.name for s in before]
 
     within(20, renewed)
     now = fleets.scanners()
