@@ -11,8 +11,8 @@ from tests.aws.emulator import Emulator
 
 @pytest.fixture(scope="session")
 def aws_emulator() -> Iterator[Emulator]:
-    """One emulated AWS for the whole run."""
-    with Emulator() as emulator:
+    """One emulated AWS for the whole run; a change takes long enough to be seen under way on a busy machine."""
+    with Emulator(modify_seconds=2.0) as emulator:
         yield emulator
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 import yaml
@@ -15,15 +15,25 @@ from tests.cluster.controlplane import ControlPlane
 from tests.integration.operator import rbac
 from tests.integration.operator.process import OperatorProcess
 
+if TYPE_CHECKING:
+    from tests.integration.operator.fleets import Fleets
+
 CRDS = Path(__file__).parents[3] / "crds"
 RIGHTS = "rights"
+LONGEST = (
+    "test_fleet_scale.py",
+    "test_fleet.py",
+    "test_fleet_kills.py",
+    "test_fleet_faults.py",
+    "test_deployment_aws.py",
+)
 T = TypeVar("T")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that no worker begins it when the others have nothing left to do."""
-    items.sort(key=lambda item: item.path.name != "test_fleet_scale.py")
+    """The longest files first, so that no worker begins one when the others have nothing left to do."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -115,3 +125,15 @@ def operator(operator_process: OperatorProcess) -> OperatorProcess:
     """The running operator, shared by the run; a test may kill it, the next one finds it started again."""
     operator_process.ensure_running()
     return operator_process
+
+
+@pytest.fixture
+def fleets(control_plane: ControlPlane, aws: Emulator, namespace: str, operator: OperatorProcess) -> Iterator[Fleets]:
+    """ScannerFleets in a namespace and an AWS account of their own, beside a deployment that they may refer to."""
+    from tests.integration.operator.fleets import Fleets
+
+    made = Fleets(control_plane, aws, namespace)
+    made.deployment()
+    yield made
+    operator.ensure_running()
+    made.clear()

@@ -7,21 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.aws.emulator import Emulator
-from tests.cluster.controlplane import ControlPlane
 from tests.integration.operator.conftest import eventually
 from tests.integration.operator.fleets import CLUSTER, Fleets, within
-from tests.integration.operator.process import OperatorProcess
 from tracetrack_app.domain.devicekeys import DeviceKeyError
-
-
-@pytest.fixture
-def fleets(control_plane: ControlPlane, aws: Emulator, namespace: str, operator: OperatorProcess) -> Iterator[Fleets]:
-    made = Fleets(control_plane, aws, namespace)
-    made.deployment()
-    yield made
-    operator.ensure_running()
-    made.clear()
 
 
 def test_five_scanners_end_to_end(fleets: Fleets) -> None:
