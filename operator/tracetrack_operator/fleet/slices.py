@@ -10,10 +10,11 @@ from ..api.constants import API_VERSION, GROUP
 from ..api.meta import ObjectRef
 from ..api.slice import Scanner, ScannerSlice
 from ..engine.objects import Object, annotations_of, owner_reference, uid_of
+from .authorities import amazon_roots
 from .target import Setup, Target
 
 THING_HASH = f"{GROUP}/thing-hash"
-ENDPOINT, SETTINGS = "endpoint", "settings.json"
+ENDPOINT, SETTINGS, AUTHORITIES = "endpoint", "settings.json", "ca.crt"
 
 
 def key_file(scanner: str) -> str:
@@ -96,6 +97,7 @@ class SliceRecord:
         scanners = self.scanners
         derived = {device_key_file(scanner): target.device_key(setup.signing, scanner) for scanner in scanners}
         derived[ENDPOINT] = setup.endpoint
+        derived[AUTHORITIES] = amazon_roots()
         derived[SETTINGS] = target.installer_settings(setup, scanners)
         stale = {name for name in self.data if name.endswith(".device-key")} - derived.keys()
         changed = bool(stale) or any(self.data.get(name) != value for name, value in derived.items())

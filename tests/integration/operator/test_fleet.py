@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from cryptography import x509
 
 from tests.integration.operator.conftest import eventually
 from tests.integration.operator.fleets import CLUSTER, Fleets, within
@@ -47,6 +48,8 @@ def test_five_scanners_end_to_end(fleets: Fleets) -> None:
     assert mirror["arn"] == described["ARN"]
     assert [key["id"] for key in mirror["signingKeys"]] == ["1"]
     data = fleets.secret("lucknow-0")
+    roots = x509.load_pem_x509_certificates(data["ca.crt"].encode())
+    assert "CN=Amazon Root CA 1,O=Amazon,C=US" in [root.subject.rfc4514_string() for root in roots]
     settings = json.loads(data["settings.json"])
     assert data["endpoint"] == settings["mqtt"]["endpoint"]
     assert settings["scanners"]["lucknow-0001"]["topics"]["scans"] == (
