@@ -73,7 +73,9 @@ def create_app(settings: Settings) -> Application:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
-        middleware=[Middleware(Observe, paths=frozenset(route.path for route in routes))],
+        middleware=[
+            Middleware(Observe, leaving=lambda: service.draining, paths=frozenset(route.path for route in routes))
+        ],
         exception_handlers={HTTPException: _http_error},
     )
     app.state.service = service

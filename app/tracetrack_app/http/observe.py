@@ -1,9 +1,10 @@
-"""Counts and times every request; plain ASGI, a few microseconds a request."""
+"""Counts and times every request, and parts with clients before a stop; plain ASGI, a few microseconds a request."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,9 +18,14 @@ _log = logging.getLogger(__name__)
 class Observe:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, paths: frozenset[str] = frozenset()) -> None:
-        """`paths` are those served as they stand; any other address is counted by its route's pattern, or as one."""
+    def __init__(self, app: ASGIApp, leaving: Callable[[], bool], paths: frozenset[str] = frozenset()) -> None:
+        """`paths` are those served as they stand; any other address is counted by its route's pattern, or as one.
+
+        While `leaving`, each answer closes its connection: a client that keeps one open would otherwise send its next
+        request into the moment in which the server ends.
+        """
         self._app = app
+        self._leaving = leaving
         self._paths = paths
         self._latency: dict[str, Any] = {}
         self._requests: dict[tuple[str, str, int], Any] = {}
@@ -34,6 +40,8 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if self._leaving():
+                    message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
             await send(message)
 
         began = time.perf_counter()

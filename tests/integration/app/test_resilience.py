@@ -63,7 +63,8 @@ async def test_ready_is_503_before_connections_are_refused(environment: dict[str
                     await asyncio.sleep(0.02)
             assert answer.json()["message"] == "stopping"
             headers = {"Authorization": f"Bearer {device_key()}"}
-            assert (await client.post("/api/v1/scans", json=scan_body("SB00001"), headers=headers)).status_code == 201
+            taken = await client.post("/api/v1/scans", json=scan_body("SB00001"), headers=headers)
+            assert (taken.status_code, taken.headers["connection"]) == (201, "close")
         assert await asyncio.to_thread(app.wait, 10) == 0
 
 

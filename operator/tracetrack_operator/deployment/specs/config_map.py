@@ -7,6 +7,8 @@ from ...engine.objects import Object
 from ...manifests.parent import APP
 from .inputs import BINDINGS, Inputs
 
+# After the preStop hook: time for a busy client's kept connection to carry one more request and be closed by it.
+DRAIN_SECONDS = 3
 PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 
 
@@ -31,6 +33,7 @@ def config_map(inputs: Inputs) -> Object:
             "TRACETRACK_TIMEZONE": settings.timezone,
             "TRACETRACK_LOG_LEVEL": settings.log_level.value,
             "TRACETRACK_PARENT_CAPACITY": str(settings.parent_capacity),
+            "TRACETRACK_DRAIN_DELAY": str(DRAIN_SECONDS),
             "TRACETRACK_TRUSTED_PROXIES": ",".join(_trusted_proxies(inputs.spec.exposure)),
         },
     }

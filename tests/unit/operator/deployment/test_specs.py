@@ -65,6 +65,7 @@ def test_settings_reach_the_config_map() -> None:
         "TRACETRACK_LOG_LEVEL": "DEBUG",
         "TRACETRACK_PARENT_CAPACITY": "12",
         "TRACETRACK_TRUSTED_PROXIES": "",
+        "TRACETRACK_DRAIN_DELAY": "3",
     }
 
 
