@@ -86,7 +86,7 @@ async def test_a_rolling_update_answers_every_request(tracetrack: Stage, scanner
 async def test_the_hpa_goes_up_under_load_and_the_new_pods_serve(tracetrack: Stage, scanner_keys: list[str]) -> None:
     """The target is lowered for the test, so that what the generator can send from two shared cores is a load."""
     before = set(_pods(tracetrack))
-    _target(tracetrack, 20)
+    _scaling(tracetrack, targetCPUUtilizationPercentage=20)
 
     def wait_for_new_pods() -> None:
         eventually(lambda: tracetrack.get("hpa", "demo-app")["status"]["desiredReplicas"] > 2, 180, 2)
@@ -102,13 +102,14 @@ async def test_the_hpa_goes_up_under_load_and_the_new_pods_serve(tracetrack: Sta
     finally:
         stop.set()
         record = await running
-        _target(tracetrack, 70)
+        _scaling(tracetrack, targetCPUUtilizationPercentage=70, scaleDownStabilizationSeconds=0)
     _check_ledger(tracetrack, record)
+    await asyncio.to_thread(eventually, lambda: len(_pods(tracetrack)) == 2, 150, 2)
+    _scaling(tracetrack, scaleDownStabilizationSeconds=300)
 
 
-def _target(stage: Stage, percent: int) -> None:
-    patch = {"spec": {"scaling": {"targetCPUUtilizationPercentage": percent}}}
-    stage.kubectl("patch", "ttd", "demo", "--type=merge", "-p", json.dumps(patch))
+def _scaling(stage: Stage, **changes: int) -> None:
+    stage.kubectl("patch", "ttd", "demo", "--type=merge", "-p", json.dumps({"spec": {"scaling": changes}}))
 
 
 def _ready(stage: Stage) -> set[str]:
