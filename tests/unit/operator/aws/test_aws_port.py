@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import botocore.session
 import pytest
@@ -13,6 +14,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
+import tracetrack_operator
 from tracetrack_operator.aws import ownership
 from tracetrack_operator.aws.calls import CALLS, Call
 from tracetrack_operator.aws.client import AwsClient
@@ -146,6 +148,12 @@ class TestTableOfCalls:
         if deletes and call.operation != "delete_certificate":
             own = [resource for resource in call.resources if "{cluster}" in resource]
             assert own, "what is changed or deleted carries this cluster's name"
+
+    def test_it_is_made_somewhere(self, call: Call) -> None:
+        """The policy is generated from the table: a call that nothing makes would be a right that nothing needs."""
+        package = Path(tracetrack_operator.__file__).parent
+        sources = (file.read_text() for file in package.rglob("*.py") if file.name != "calls.py")
+        assert any(f'"{call.operation}"' in source for source in sources)
 
     def test_its_pace_leaves_others_their_share(self, call: Call) -> None:
         assert 0 < call.rate < call.quota
