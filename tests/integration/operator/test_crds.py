@@ -13,6 +13,7 @@ import yaml
 
 from tests.cluster.controlplane import ApiError, ControlPlane
 from tests.integration.operator.conftest import CRDS
+from tests.integration.operator.process import OperatorProcess
 from tests.integration.operator.rule_cases import (
     API_VERSION,
     CASES,
@@ -27,9 +28,15 @@ from tests.integration.operator.rule_cases import (
 )
 from tracetrack_operator.api import ScannerFleet, ScannerSlice, TraceTrackDeployment
 
-pytestmark = pytest.mark.usefixtures("crds")
+pytestmark = pytest.mark.usefixtures("crds", "nobody_reconciles")
 
 SAMPLES = sorted((CRDS / "samples").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def nobody_reconciles(operator_process: OperatorProcess) -> None:
+    """The API server alone answers: an operator of earlier tests would write statuses in between."""
+    operator_process.stop()
 
 
 def _written_rules() -> set[tuple[str, str]]:

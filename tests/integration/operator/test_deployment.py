@@ -268,7 +268,7 @@ def test_a_bad_image_is_told_and_forgotten_once_mended(shop: Shop) -> None:
     assert warned[0]["type"] == "Warning"
     shop.change("tracetrackdeployments", "demo", version="0.1.0")
     shop.run()
-    assert shop.get("tracetrackdeployments", "demo")["status"]["version"] == "0.1.0"
+    eventually(lambda: shop.get("tracetrackdeployments", "demo")["status"].get("version") == "0.1.0")
 
 
 def test_pods_that_a_quota_refuses_are_told(shop: Shop) -> None:
