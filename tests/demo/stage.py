@@ -123,8 +123,7 @@ class Stage:
 
     def _aws_authority(self) -> str:
         """Keep the CA of the emulated AWS, new at each of its starts, where the operator's pod mounts it; its hash."""
-        with urllib.request.urlopen(f"{self.aws_url}/_tracetrack/ca", timeout=10) as answer:
-            bundle = answer.read().decode()
+        bundle = _fetch(f"{self.aws_url}/_tracetrack/ca")
         manifest = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -178,3 +177,16 @@ class Stage:
                 )
                 raise StageError(f"{kind} {namespace}/{name} is not Ready after {timeout:.0f} s:\n{rows}")
             time.sleep(0.5)
+
+
+def _fetch(url: str, patience: float = 60.0) -> str:
+    """The text at `url`. A node port answers some time after its pod is ready; StageError after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return str(answer.read().decode())
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise StageError(f"{url} does not answer: {error}") from error
+        time.sleep(0.5)
