@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster.controlplane import ControlPlane
+from tests.integration.operator import rbac
+
+OPERATOR = Path(__file__).parent / "operator"
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +28,25 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     control_plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
     control_plane.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """After a whole run, of all workers together: the chart grants nothing that no test made the operator use."""
+    if hasattr(session.config, "workerinput") or not _whole(session.config) or session.testsfailed:
+        return
+    record = session.config._tmp_path_factory.getbasetemp() / rbac.RECORD  # type: ignore[attr-defined]
+    unused = sorted(map(str, rbac.idle(record)))
+    if unused:
+        session.config.get_terminal_writer().line(
+            f"\nThe operator never used these rights: {unused}. "
+            "Take them out of templates/_rules.tpl, or test what needs them.",
+            red=True,
+        )
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _whole(config: pytest.Config) -> bool:
+    """Whether every integration test of the operator was asked for."""
+    folders = {Path(argument).resolve() for argument in config.args}
+    whole = any(OPERATOR.is_relative_to(folder) for folder in folders)
+    return whole and not (config.option.keyword or config.option.markexpr or config.option.collectonly)

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..api.deployment import TraceTrackDeployment
@@ -12,7 +12,7 @@ from ..context import Context
 from ..dependencies.generated import GeneratedSecrets, password
 from ..dependencies.protocol import AnyProvider, Children, Dependency, Scope
 from ..engine.errors import ReconcileError
-from ..engine.objects import Object, controller_uid, labels_of
+from ..engine.objects import Object, controller_uid, labels_of, uid_of
 from ..manifests.parent import APP, CACHE, DATABASE, Parent
 from ..manifests.secret import values
 from .specs.fleet_keys import Fleet
@@ -59,6 +59,7 @@ class Observer:
         self._generated = generated
         self._databases = databases
         self._caches = caches
+        self._fleets = ParsedFleets()
 
     async def observe(self, owner: Object) -> Observed:
         """Raises InvalidResourceError for a resource that doesn't fit the model, ReconcileError when a read fails."""
@@ -81,7 +82,7 @@ class Observer:
             _look(self._caches[resource.spec.cache.provider], resource.spec.cache.provider, scope(CACHE)),
         )
         return Observed(
-            owner, parent, resource, children, pods, tuple(self._fleets(parent)), admin, session, database, cache
+            owner, parent, resource, children, pods, self._fleets_of(parent), admin, session, database, cache
         )
 
     def refreshed(self, observed: Observed) -> Observed:
@@ -97,19 +98,47 @@ class Observer:
             found.setdefault(labels_of(pod).get("app.kubernetes.io/component", ""), []).append(pod)
         return {component: tuple(pods) for component, pods in found.items()}
 
-    def _fleets(self, parent: Parent) -> list[Fleet]:
-        fleets = []
-        for obj in self._context.fleets_of(parent.namespace, parent.name):
-            if obj["metadata"].get("deletionTimestamp"):
-                continue
-            try:
-                resource = ScannerFleet.parse(obj)
-            except InvalidResourceError:
-                continue  # The fleet's own condition says so.
+    def _fleets_of(self, parent: Parent) -> tuple[Fleet, ...]:
+        found = []
+        for resource in self._fleets.of(parent, self._context.fleets_of(parent.namespace, parent.name)):
             signing = self._context.cache.get("Secret", parent.namespace, f"{resource.metadata.name}-signing")
             ours = signing is not None and controller_uid(signing) == resource.metadata.uid
-            fleets.append(Fleet(resource, values(signing).get("keys.json") if signing is not None and ours else None))
-        return fleets
+            found.append(Fleet(resource, values(signing).get("keys.json") if signing is not None and ours else None))
+        return tuple(found)
+
+
+class ParsedFleets:
+    """The fleets of each deployment as models, parsed once a generation.
+
+    A deployment is observed whenever one of its fleets tells of progress: parsing hundreds each time was most of what
+    the operator did while they were provisioned. Of `metadata` and `status`, only what a generation keeps is current.
+    """
+
+    def __init__(self) -> None:
+        self._parsed: dict[tuple[str, str], dict[tuple[str, int], ScannerFleet | None]] = {}
+
+    def of(self, parent: Parent, fleets: Iterable[Object]) -> list[ScannerFleet]:
+        """Those that are there to stay and fit the model (what doesn't is told by its own condition)."""
+        key = (parent.namespace, parent.name)
+        before, now = self._parsed.get(key, {}), {}
+        for obj in fleets:
+            metadata = obj["metadata"]
+            if metadata.get("deletionTimestamp"):
+                continue
+            version = (uid_of(obj), metadata["generation"])
+            now[version] = before[version] if version in before else _parse(obj)
+        if now:
+            self._parsed[key] = now
+        else:
+            self._parsed.pop(key, None)
+        return [resource for resource in now.values() if resource is not None]
+
+
+def _parse(obj: Object) -> ScannerFleet | None:
+    try:
+        return ScannerFleet.parse(obj)
+    except InvalidResourceError:
+        return None
 
 
 async def _look(provider: AnyProvider, name: str, scope: Scope) -> Dependency:

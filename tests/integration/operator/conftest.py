@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tests.integration.operator.fleets import Fleets
 
 CRDS = Path(__file__).parents[3] / "crds"
-RIGHTS = "rights"
 LONGEST = (
     "test_fleet_scale.py",
     "test_fleet.py",
@@ -34,28 +33,6 @@ T = TypeVar("T")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that no worker begins one when the others have nothing left to do."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """After a whole run, of all workers together: the chart grants nothing that no test made the operator use."""
-    if hasattr(session.config, "workerinput") or not _whole(session.config) or session.testsfailed:
-        return
-    record = session.config._tmp_path_factory.getbasetemp() / RIGHTS  # type: ignore[attr-defined]
-    unused = sorted(map(str, rbac.idle(record)))
-    if unused:
-        session.config.get_terminal_writer().line(
-            f"\nThe operator never used these rights: {unused}. "
-            "Take them out of templates/_rules.tpl, or test what needs them.",
-            red=True,
-        )
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _whole(config: pytest.Config) -> bool:
-    """Whether every integration test of the operator was asked for."""
-    folders = {Path(argument).resolve() for argument in config.args}
-    whole = any(Path(__file__).parent.is_relative_to(folder) for folder in folders)
-    return whole and not (config.option.keyword or config.option.markexpr or config.option.collectonly)
 
 
 def eventually(check: Callable[[], T], timeout: float = 30.0, interval: float = 0.1) -> T:
@@ -117,7 +94,7 @@ def operator_process(
     assert code in (0, -9), f"the operator ended with {code}:\n{process.tail()}"
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if hasattr(request.config, "workerinput") else base
-    rbac.judge(control_plane.audit_events(rbac.USER), shared / RIGHTS)
+    rbac.judge(control_plane.audit_events(rbac.USER), shared / rbac.RECORD)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from tests.cluster import tools
 CHART = Path(__file__).parents[3] / "charts" / "tracetrack-operator"
 NAMESPACE = "tracetrack-system"
 ACCOUNT = "tracetrack-operator"
+RECORD = "rights"
 USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 
 

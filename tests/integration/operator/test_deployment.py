@@ -123,8 +123,12 @@ def test_a_change_reaches_the_children(shop: Shop) -> None:
     eventually(lambda: changed() is None, 10)
     shop.wait("Ready", "False", "Progressing", "Rolling out version 0.1.1")
     shop.run()
-    status = shop.get("tracetrackdeployments", "demo")["status"]
-    assert (status["version"], status["url"]) == ("0.1.1", "http://scan.example.com")
+
+    def told() -> None:
+        status = shop.get("tracetrackdeployments", "demo")["status"]
+        assert (status.get("version"), status.get("url")) == ("0.1.1", "http://scan.example.com")
+
+    eventually(lambda: told() is None, 10)
     shop.change("tracetrackdeployments", "demo", exposure={"host": None})
     eventually(lambda: shop.find("ingresses", "demo-app") is None, 10)
 
