@@ -4,12 +4,13 @@ from .model import Enumeration
 
 
 class ConditionType(Enumeration):
-    """Ready sums up the others of its object."""
+    """Ready sums up the others of its object, but for ScalingReady: what serves does so whether or not more can."""
 
     READY = "Ready"
     DATABASE_READY = "DatabaseReady"
     CACHE_READY = "CacheReady"
     APPLICATION_READY = "ApplicationReady"
+    SCALING_READY = "ScalingReady"
     DEPLOYMENT_READY = "DeploymentReady"
     SIGNING_KEY_READY = "SigningKeyReady"
     SCANNERS_READY = "ScannersReady"

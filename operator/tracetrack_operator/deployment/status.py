@@ -10,7 +10,7 @@ from ..engine.conditions import Conditions
 from ..engine.errors import ReconcileError
 from ..engine.objects import Object, annotations_of
 from ..engine.status import PASSING
-from ..kube.pods import alive, first_problem, is_ready
+from ..kube.pods import UNSCHEDULABLE, alive, first_problem, is_ready
 from ..manifests.parent import APP, CACHE, DATABASE
 from .desired import bound
 from .observe import Observed
@@ -43,6 +43,7 @@ def conditions(observed: Observed, pending: Plan, errors: Mapping[str, Reconcile
     } | {component: Verdict.of_error(error) for component, error in errors.items()}
     for component, verdict in verdicts.items():
         _set(result, _CONDITION_OF[component], verdict)
+    _set(result, ConditionType.SCALING_READY, scaling(observed))
     # Ready tells the first that is wrong, and only then the first that is merely under way.
     parts = [_CONDITION_OF[c] for c in sorted(verdicts, key=lambda component: verdicts[component].reason in PASSING)]
     app = verdicts[APP].message
@@ -78,27 +79,50 @@ def fields(observed: Observed) -> dict[str, Any]:
 
 
 def application(observed: Observed) -> Verdict:
-    """The state of the application's pods, the most telling fact first."""
+    """The state of the application's pods, the most telling fact first.
+
+    Pods that no node takes are a fault only while fewer run than `minReplicas`: asked for by the autoscaler beyond
+    that, they wait for nodes while the others serve, which is told by ScalingReady.
+    """
     live = observed.child("Deployment", APP)
     if live is None:
         return _not_begun(observed)
-    problem = first_problem(observed.pods[APP])
-    if problem is not None:
-        return Verdict.not_ready(problem.reason, problem.message)
     status = live.get("status", {})
+    problem = first_problem(observed.pods[APP])
+    enough = _rolled_out(live) and int(status.get("readyReplicas", 0)) >= observed.resource.spec.scaling.min_replicas
+    if problem is not None and not (problem.reason == UNSCHEDULABLE and enough):
+        return Verdict.not_ready(problem.reason, problem.message)
     for condition in status.get("conditions") or []:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             return _refused(str(condition.get("message", "")))
     return _progress(observed, live, status)
 
 
+def scaling(observed: Observed) -> Verdict:
+    """Whether as many pods run as the autoscaler asks for."""
+    live = observed.child("Deployment", APP)
+    if live is None:
+        return Verdict("Unknown", Reason.PROGRESSING, "The application's Deployment is not there yet.")
+    problem = first_problem(observed.pods[APP])
+    if problem is not None and problem.reason == UNSCHEDULABLE:
+        return Verdict.not_ready(problem.reason, problem.message)
+    scale = observed.resource.spec.scaling
+    wanted = live["spec"].get("replicas", 1)
+    return Verdict.ready(f"{wanted} replicas asked for, of {scale.min_replicas} to {scale.max_replicas}.")
+
+
+def _rolled_out(live: Object) -> bool:
+    status = live.get("status", {})
+    current = status.get("observedGeneration", 0) >= live["metadata"].get("generation", 0)
+    return bool(current and status.get("replicas", 0) == status.get("updatedReplicas", 0))
+
+
 def _progress(observed: Observed, live: Object, status: Mapping[str, Any]) -> Verdict:
     spec = observed.resource.spec
     wanted = max(int(live["spec"].get("replicas", 1)), spec.scaling.min_replicas)
-    ready, total, updated = (int(status.get(key, 0)) for key in ("readyReplicas", "replicas", "updatedReplicas"))
+    ready, updated = (int(status.get(key, 0)) for key in ("readyReplicas", "updatedReplicas"))
     tally = f"{ready} of {wanted} replicas ready"
-    current = status.get("observedGeneration", 0) >= live["metadata"].get("generation", 0)
-    rolled_out = current and total == updated
+    rolled_out = _rolled_out(live)
     if rolled_out and ready >= spec.scaling.min_replicas:
         return Verdict.ready(f"{tally} on version {spec.version}.")
     if not rolled_out:

@@ -11,6 +11,7 @@ _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNever
 IMAGE_REMEDY = (
     "Check that the image exists and the nodes may pull it: spec.version, spec.image and spec.image.pullSecrets."
 )
+UNSCHEDULABLE = "Unschedulable"
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
 
@@ -101,8 +102,8 @@ def _unschedulable(pod: Object) -> Problem | None:
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             return Problem(
-                "Unschedulable",
+                UNSCHEDULABLE,
                 f"No node takes pod {pod['metadata']['name']}: {condition.get('message', '')} "
-                "Add nodes, or lower spec.resources.requests or spec.scaling.minReplicas.",
+                "Add nodes, or lower spec.resources.requests or spec.scaling.",
             )
     return None

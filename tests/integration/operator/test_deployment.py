@@ -284,6 +284,26 @@ def test_pods_that_a_quota_refuses_are_told(shop: Shop) -> None:
     shop.run(timeout=90)
 
 
+def test_more_pods_than_the_nodes_take_leave_the_deployment_ready(shop: Shop) -> None:
+    shop.deploy()
+    shop.run()
+    before = {pod["metadata"]["name"] for pod in shop.pods("app")}
+    shop.change("deployments", "demo-app", replicas=3)
+    [added] = eventually(lambda: [p for p in shop.pods("app") if p["metadata"]["name"] not in before])
+    refusal = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "0/1 nodes: Insufficient cpu.",
+    }
+    shop.set_status("pods", added["metadata"]["name"], {"phase": "Pending", "conditions": [refusal]})
+    shop.wait("ScalingReady", "False", "Unschedulable", f"No node takes pod {added['metadata']['name']}: 0/1 nodes")
+    shop.wait("Ready", "True")
+    assert eventually(lambda: shop.events("Unschedulable"))[0]["type"] == "Warning"
+    shop.run()
+    shop.wait("ScalingReady", "True", words="3 replicas asked for")
+
+
 def test_fleet_keys_reach_the_secret_and_then_the_pods(shop: Shop) -> None:
     shop.deploy()
     shop.run()

@@ -111,11 +111,44 @@ def test_a_busy_time_with_pods_still_starting_is_ready() -> None:
     ],
 )
 def test_pods_in_trouble(pod_status: dict[str, Any], reason: str, words: str) -> None:
-    found = seen({**GOOD, "readyReplicas": 2})
+    found = seen({**GOOD, "readyReplicas": 1})
     found = replace(found, pods={**found.pods, "app": (pod("a", status=pod_status),)})
     verdict = status.application(found)
     assert (verdict.status, verdict.reason) == ("False", reason)
     assert words in verdict.message
+
+
+UNSCHEDULED = {
+    "phase": "Pending",
+    "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available."}
+    ],
+}
+
+
+def scaled_out(**changes: Any) -> Observed:
+    """The autoscaler wants more than the nodes take: one pod waits."""
+    found = seen({**GOOD, **changes})
+    return replace(found, pods={**found.pods, "app": (pod("a", status=UNSCHEDULED),)})
+
+
+def test_pods_beyond_the_least_that_no_node_takes_leave_the_application_ready() -> None:
+    found = scaled_out()
+    conditions = {c["type"]: c for c in status.conditions(found, Plan(), {}).to_list()}
+    assert (conditions["ApplicationReady"]["status"], conditions["Ready"]["status"]) == ("True", "True")
+    told = conditions["ScalingReady"]
+    assert (told["status"], told["reason"]) == ("False", "Unschedulable")
+    assert "No node takes pod a: 0/3 nodes are available. Add nodes" in told["message"]
+
+
+def test_too_few_pods_for_want_of_nodes_is_a_fault() -> None:
+    for short in ({"readyReplicas": 1}, {"updatedReplicas": 1}):
+        assert status.application(scaled_out(**short)).reason == "Unschedulable"
+
+
+def test_scaling_tells_what_is_asked_for() -> None:
+    assert status.scaling(seen(GOOD)).message == "3 replicas asked for, of 2 to 20."
+    assert status.scaling(observed()).status == "Unknown"
 
 
 def test_a_pod_on_its_way_out_is_no_trouble() -> None:
