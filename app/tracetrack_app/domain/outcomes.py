@@ -18,6 +18,12 @@ class Outcome(StrEnum):
     CHILD_LINKED = "child_linked"
     BILL_LINKED = "bill_linked"
     UNLINKED = "unlinked"
+    BILL_UNLINKED = "bill_unlinked"
+    RETURNED = "returned"
+    PARENT_COMPLETED = "parent_completed"
+    PARENT_REOPENED = "parent_reopened"
+    BAG_REGISTERED = "bag_registered"
+    BAG_DELETED = "bag_deleted"
     REFUSED = "refused"
 
 
@@ -41,6 +47,7 @@ class Refusal(StrEnum):
     SCAN_ID_REUSED = "scan_id_reused"
     NOTHING_TO_UNDO = "nothing_to_undo"
     NOT_LINKED = "not_linked"
+    AREA_DENIED = "area_denied"
 
 
 MALFORMED = frozenset({Refusal.MALFORMED_CODE, Refusal.MALFORMED_SCAN, Refusal.PARENT_REQUIRED, Refusal.SCAN_ID_REUSED})
@@ -97,6 +104,7 @@ _TITLES = {
     Refusal.SCAN_ID_REUSED: "The scan_id belongs to another scan",
     Refusal.NOTHING_TO_UNDO: "Nothing to undo",
     Refusal.NOT_LINKED: "The child bag is in no parent bag",
+    Refusal.AREA_DENIED: "The bag is of another area",
 }
 
 
@@ -125,5 +133,6 @@ def detail(entry: Entry) -> str:
         Refusal.SCAN_ID_REUSED: "This scan_id was sent before with another code, parent or bill: make a new one.",
         Refusal.NOTHING_TO_UNDO: f"No scan of {parent} within the last hour to undo.",
         Refusal.NOT_LINKED: f"{code} is not linked to {parent or 'a parent bag'}.",
+        Refusal.AREA_DENIED: f"{code} is not of your area: ask an admin to assign it.",
     }
     return words.get(entry.refusal, title(entry.refusal)) if entry.refusal else ""

@@ -11,11 +11,12 @@ from tracetrack_app.domain.outcomes import Refusal
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who scans: a user by id, or a scanner by fleet and name."""
+    """Who scans: a user by id, or a scanner by fleet and name. `area` is the one he is limited to, if any."""
 
     user_id: int | None = None
     fleet: str | None = None
     scanner: str | None = None
+    area: str | None = None
 
     @property
     def key(self) -> str:

@@ -22,9 +22,11 @@ def _select(function: str, *types: str) -> str:
 
 
 _MANY = [f"{kind}[]" for kind in ("uuid", *["text"] * 5, "bigint", *["text"] * 4, "timestamptz")]
-RECORD_SCANS = _select("record_scans", *_MANY, "integer", "text")
-RECORD_BILL_SCAN = _select("record_bill_scan", "uuid", *["text"] * 4, "bigint", *["text"] * 4, "timestamptz", "text")
-RECORD_UNDO = _select("record_undo", "uuid", "text", "text", "bigint", *["text"] * 4, "timestamptz", "text")
+RECORD_SCANS = _select("record_scans", *_MANY, "text[]", "integer", "text")
+RECORD_BILL_SCAN = _select(
+    "record_bill_scan", "uuid", *["text"] * 4, "bigint", *["text"] * 4, "timestamptz", *["text"] * 2
+)
+RECORD_UNDO = _select("record_undo", "uuid", "text", "text", "bigint", *["text"] * 4, "timestamptz", *["text"] * 2)
 
 
 def statement(items: Sequence[Scan | Undo], capacity: int, timezone: str) -> tuple[str, tuple[Any, ...]]:
@@ -44,6 +46,7 @@ def statement(items: Sequence[Scan | Undo], capacity: int, timezone: str) -> tup
             first.source,
             first.station,
             first.captured_at,
+            first.actor.area,
             timezone,
         )
     if alone(first):
@@ -59,6 +62,7 @@ def statement(items: Sequence[Scan | Undo], capacity: int, timezone: str) -> tup
             first.source,
             first.station,
             first.captured_at,
+            first.actor.area,
             timezone,
         )
     scans = [item for item in items if isinstance(item, Scan)]
@@ -75,6 +79,7 @@ def statement(items: Sequence[Scan | Undo], capacity: int, timezone: str) -> tup
         [scan.source for scan in scans],
         [scan.station for scan in scans],
         [scan.captured_at for scan in scans],
+        [scan.actor.area for scan in scans],
         capacity,
         timezone,
     )

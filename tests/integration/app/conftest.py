@@ -21,6 +21,17 @@ from tests.integration.app.process import ADMIN, PASSWORD, AppProcess
 from tracetrack_app.domain.devicekeys import derive
 from tracetrack_app.store.migrate import migrate, migrations
 
+EMPTIED = (
+    "return_ticket_bags",
+    "return_tickets",
+    "links",
+    "bill_bags",
+    "bags",
+    "bills",
+    "scan_ledger",
+    "daily_counts",
+    "settings",
+)
 SIGNING_SECRET = b"0123456789abcdef0123456789abcdef"
 FLEET = {
     "fleet": "lucknow",
@@ -139,8 +150,9 @@ async def app(stage: _Stage, redis_server: RedisServer) -> AppProcess:
     connection = await asyncpg.connect(stage.superuser_dsn)
     try:
         await connection.execute("SET session_replication_role = replica")
-        for table in ("links", "bags", "bill_bags", "bills", "scan_ledger", "daily_counts"):
+        for table in EMPTIED:
             await connection.execute(f"DELETE FROM {table}")
+        await connection.execute("DELETE FROM products WHERE NOT is_default")
         await connection.execute("DELETE FROM users WHERE username <> $1", ADMIN)
         await connection.execute("UPDATE users SET failed_logins = 0, locked_until = NULL")
     finally:

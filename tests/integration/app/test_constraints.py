@@ -107,7 +107,7 @@ async def test_a_parent_is_on_one_active_bill_and_bills_keep_their_capacity(db: 
         await db.fetchval(statement, "b-1", 5)
     with pytest.raises(asyncpg.CheckViolationError):
         await db.fetchval(statement, "B-3", 501)
-    put = "INSERT INTO bill_bags (bill_id, bag_id, entry_id) VALUES ($1, $2, 1)"
+    put = "INSERT INTO bill_bags (bill_id, bag_id, entry_id) VALUES ($1, $2, nextval('scan_ledger_id_seq'))"
     await db.execute(put, first, parents[0])
     with pytest.raises(asyncpg.UniqueViolationError, match="bill_bags_one_active_bill"):
         await db.execute(put, second, parents[0])
