@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tracetrack_app.domain.people import Principal, Role
+
 MAX_RECENT = 1000
 LOCK_AFTER = 5
 LOCK_MINUTES = 15
@@ -85,6 +87,11 @@ class Reads:
             "SELECT child_count, capacity FROM bags WHERE code = $1 AND kind = 'parent'", parent
         )
         return (row["child_count"], row["capacity"]) if row else (0, 0)
+
+    async def principal(self, user_id: int | None) -> Principal | None:
+        """The account as it is now; None when there is none."""
+        row = await self._pool.fetchrow("SELECT id, username, role, area FROM users WHERE id = $1", user_id)
+        return Principal(row["id"], row["username"], Role(row["role"]), row["area"]) if row else None
 
     async def begin_login(self, username: str) -> tuple[User | None, datetime | None]:
         """Count an attempt before its password is looked at: (user, None), (None, locked until) or (None, None).

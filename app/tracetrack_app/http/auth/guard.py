@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 from starlette.requests import Request
 
+from tracetrack_app.domain.people import Permission, Principal
 from tracetrack_app.http.auth.sessions import Session
 from tracetrack_app.http.replies import Refused, service_of
+from tracetrack_app.store.database import connection_lost
+from tracetrack_app.store.writer import UnavailableError
 
 
 def signed_in(request: Request) -> Session:
@@ -16,6 +19,23 @@ def signed_in(request: Request) -> Session:
     if session is None or session.user_id is None:
         raise Refused(401, "Please log in.", auth_required=True, error_code="unauthorized")
     return session
+
+
+async def principal(request: Request, permission: Permission) -> Principal:
+    """Who is logged in, as the accounts have him now. Raises Refused (401, or 403 without the permission), UnavailableError."""
+    session = signed_in(request)
+    service = service_of(request)
+    try:
+        found = await service.reads.principal(session.user_id)
+    except Exception as error:
+        if connection_lost(error):
+            raise UnavailableError(service.connector.explain(error) + ".") from error
+        raise
+    if found is None:
+        raise Refused(401, "This account is no longer active.", auth_required=True, error_code="unauthorized")
+    if not found.may(permission):
+        raise Refused(403, "Your role does not allow this.", error_type="access_denied", error_code="forbidden")
+    return found
 
 
 def check_csrf(request: Request, session: Session, fields: Mapping[str, str]) -> None:

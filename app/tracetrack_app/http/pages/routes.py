@@ -13,7 +13,7 @@ from starlette.routing import Route
 from tracetrack_app.http.auth.guard import check_csrf
 from tracetrack_app.http.auth.login import MESSAGES, LoginResult, log_in
 from tracetrack_app.http.auth.sessions import Session
-from tracetrack_app.http.legacy import answered
+from tracetrack_app.http.legacy.common import answered
 from tracetrack_app.http.pages.templates import page
 from tracetrack_app.http.replies import MAX_BODY, fields_of, reply, service_of
 

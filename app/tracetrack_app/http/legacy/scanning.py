@@ -1,15 +1,12 @@
-"""The calls that stations and scripts of the existing system make, in its shapes.
+"""Scans as stations of the existing system send them.
 
 A refusal by a rule is HTTP 200 with `success: false` and a `message`, as those clients expect.
 """
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,49 +14,11 @@ from starlette.routing import Route
 
 from tracetrack_app.domain.codes import Kind, MalformedCodeError, parse_parent
 from tracetrack_app.domain.outcomes import Entry, Outcome, Refusal, detail
-from tracetrack_app.domain.scans import Actor
-from tracetrack_app.http.auth.guard import check_csrf, signed_in
-from tracetrack_app.http.replies import MAX_BODY, Refused, fields_of, reply, service_of
+from tracetrack_app.domain.people import Permission
+from tracetrack_app.http.auth.guard import signed_in
+from tracetrack_app.http.legacy.common import CODE_NAMES, PARENT_NAMES, SOURCE, answered, asked, first, scan_id
+from tracetrack_app.http.replies import MAX_BODY, Refused, reply, service_of
 from tracetrack_app.ingest.scans import RawScan, submit, undo
-from tracetrack_app.store.writer import UnavailableError
-
-_Handler = Callable[[Request], Awaitable[Response]]
-_CODE_NAMES = ("qr_code", "qr_id", "child_qr")
-_PARENT_NAMES = ("parent_qr", "parent_qr_code", "parent_id")
-SOURCE = "legacy"
-
-
-def answered(handler: _Handler) -> _Handler:
-    """Turns Refused and UnavailableError into their replies."""
-
-    @functools.wraps(handler)
-    async def wrapper(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except Refused as refused:
-            return reply(refused.body, refused.status)
-        except UnavailableError as error:
-            body = {"success": False, "message": f"{error} Scan again.", "error_code": "unavailable"}
-            return reply(body, 503, {"Retry-After": str(error.retry_after)})
-
-    return wrapper
-
-
-def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    for name in names:
-        if fields.get(name, "").strip():
-            return fields[name]
-    return None
-
-
-def _scan_id(fields: Mapping[str, str]) -> UUID:
-    text = fields.get("scan_id")
-    if not text:
-        return uuid4()
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Refused(400, "scan_id is not a UUID.", error_code="bad_request") from None
 
 
 def _is_parent_code(text: str) -> bool:
@@ -76,15 +35,14 @@ async def parent_scan(request: Request) -> Response:
     began = time.perf_counter()
     service = service_of(request)
     session = signed_in(request)
-    fields = await fields_of(request)
-    check_csrf(request, session, fields)
-    code = _first(fields, ("qr_code", "qr_id", "parent_qr"))
+    who, fields = await asked(request, Permission.SCAN)
+    code = first(fields, ("qr_code", "qr_id", "parent_qr"))
     if code is None:
         raise Refused(400, "No QR code provided.", error_code="missing_data")
     raw = RawScan(
-        _scan_id(fields),
+        scan_id(fields),
         code,
-        Actor(user_id=session.user_id),
+        who.actor,
         SOURCE,
         datetime.now(UTC),
         station=fields.get("station", ""),
@@ -118,16 +76,15 @@ async def child_scan(request: Request) -> Response:
     """Put a child into the named parent, or into the session's current one."""
     service = service_of(request)
     session = signed_in(request)
-    fields = await fields_of(request)
-    check_csrf(request, session, fields)
-    code = _first(fields, _CODE_NAMES)
+    who, fields = await asked(request, Permission.SCAN)
+    code = first(fields, CODE_NAMES)
     if code is None:
         return reply({"success": False, "message": "No QR code provided."})
-    parent = _first(fields, _PARENT_NAMES) or service.sessions.parent(request, session)
+    parent = first(fields, PARENT_NAMES) or service.sessions.parent(request, session)
     raw = RawScan(
-        _scan_id(fields),
+        scan_id(fields),
         code,
-        Actor(user_id=session.user_id),
+        who.actor,
         SOURCE,
         datetime.now(UTC),
         parent=parent,
@@ -163,20 +120,19 @@ async def unlink_child(request: Request) -> Response:
     """Undo: the named child, or the newest scan of the parent within an hour."""
     service = service_of(request)
     session = signed_in(request)
-    fields = await fields_of(request)
-    check_csrf(request, session, fields)
-    code = _first(fields, _CODE_NAMES)
-    parent = _first(fields, _PARENT_NAMES)
+    who, fields = await asked(request, Permission.UNDO)
+    code = first(fields, CODE_NAMES)
+    parent = first(fields, PARENT_NAMES)
     if code is None:
         parent = parent or service.sessions.parent(request, session)
         if parent is None:
             return reply({"success": False, "message": "No parent bag selected. Scan a parent bag first."})
     entry = await undo(
         service.writer,
-        scan_id=_scan_id(fields),
+        scan_id=scan_id(fields),
         code=code,
         parent=parent,
-        actor=Actor(user_id=session.user_id),
+        actor=who.actor,
         source=SOURCE,
         captured_at=datetime.now(UTC),
     )
@@ -195,58 +151,9 @@ async def unlink_child(request: Request) -> Response:
     return response
 
 
-@answered
-async def stats(request: Request) -> Response:
-    """Totals; never cached yet, so never stale."""
-    service = service_of(request)
-    session = signed_in(request)
-    totals = await service.reads.totals()
-    statistics = {
-        "total_parent_bags": totals.parents,
-        "total_child_bags": totals.children,
-        "total_scans": totals.scans,
-        "total_bills": totals.bills,
-        "total_products": totals.parents + totals.children,
-        "active_dispatchers": totals.dispatchers,
-        "status_counts": totals.parents_by_status,
-        "cache_updated": totals.at.isoformat(),
-    }
-    response = reply({"success": True, "statistics": statistics, "cached": False})
-    service.sessions.refresh(request, response, session)
-    return response
-
-
-@answered
-async def scans(request: Request) -> Response:
-    """The newest accepted scans."""
-    service = service_of(request)
-    session = signed_in(request)
-    limit = request.query_params.get("limit", "50")
-    if not (limit.isascii() and limit.isdigit() and int(limit[:9]) >= 1):
-        raise Refused(400, "limit must be a whole number of at least 1.", error_code="bad_request")
-    rows = await service.reads.recent_scans(int(limit[:9]))
-    found = [
-        {
-            "id": row.id,
-            "timestamp": row.at.isoformat(),
-            "product_qr": row.code,
-            "product_name": f"{row.kind.capitalize()} bag {row.code}",
-            "type": row.kind,
-            "username": row.username,
-        }
-        for row in rows
-    ]
-    response = reply({"success": True, "scans": found, "count": len(found)})
-    service.sessions.refresh(request, response, session)
-    return response
-
-
 ROUTES = [
     Route("/api/fast_parent_scan", parent_scan, methods=["POST"], max_body_size=MAX_BODY),
     Route("/process_child_scan_fast", child_scan, methods=["POST"], max_body_size=MAX_BODY),
     Route("/process_child_scan", child_scan, methods=["POST"], max_body_size=MAX_BODY),
     Route("/api/unlink_child", unlink_child, methods=["POST"], max_body_size=MAX_BODY),
-    Route("/api/stats", stats),
-    Route("/api/v2/stats", stats),
-    Route("/api/scans", scans),
 ]

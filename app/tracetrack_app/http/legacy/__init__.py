@@ -1,0 +1,5 @@
+"""The calls that stations, pages and scripts of the existing system make, in its shapes: a module for each concern."""
+
+from tracetrack_app.http.legacy import scanning, statistics
+
+ROUTES = [*scanning.ROUTES, *statistics.ROUTES]
