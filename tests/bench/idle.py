@@ -6,7 +6,6 @@ import re
 import time
 
 from tests.bench.report import at_most, publish
-from tests.cluster.kindcluster import KindCluster
 from tests.demo.stage import SYSTEM_NAMESPACE, Stage
 
 SECONDS = 60
@@ -29,7 +28,7 @@ def _figures(stage: Stage) -> dict[str, float]:
 
 
 def main() -> None:
-    stage = Stage(KindCluster.from_environment())
+    stage = Stage.from_environment()
     before, start = _figures(stage), time.monotonic()
     time.sleep(SECONDS)
     after, seconds = _figures(stage), time.monotonic() - start

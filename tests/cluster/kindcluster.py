@@ -8,7 +8,7 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.cluster import engine, node_image, tools
 from tests.cluster.paths import HERE, NODE, locked
@@ -33,7 +33,7 @@ class KindCluster:
     state: Path
 
     @classmethod
-    def from_environment(cls) -> KindCluster:
+    def from_environment(cls) -> Self:
         """`CLUSTER_NAME` (tracetrack), `CLUSTER_STATE_DIR` (.demo), `KUBECONFIG_OUT` (kubeconfig in that folder)."""
         name = os.environ.get("CLUSTER_NAME") or "tracetrack"
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", name):
@@ -42,9 +42,27 @@ class KindCluster:
         return cls(name, Path(os.environ.get("KUBECONFIG_OUT") or state / "kubeconfig").resolve(), state)
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What `from_environment` makes this cluster of."""
+        return {"CLUSTER_NAME": self.name, "CLUSTER_STATE_DIR": str(self.state), "KUBECONFIG_OUT": str(self.kubeconfig)}
+
+    @property
     def node(self) -> str:
         """The container that is the cluster's node."""
         return f"{self.name}-control-plane"
+
+    @property
+    def app_url(self) -> str:
+        return self._url("APP_HOST_PORT")
+
+    @property
+    def aws_url(self) -> str:
+        return self._url("AWS_HOST_PORT")
+
+    @property
+    def spare_url(self) -> str:
+        """Where this host reaches what a test puts at the third published node port."""
+        return self._url("SPARE_HOST_PORT")
 
     def up(self) -> None:
         """Have the cluster run with everything in it available; seconds when it does already."""
@@ -74,6 +92,11 @@ class KindCluster:
         """What `kubectl ARGS` prints, as cluster-admin."""
         return output([tools.kubectl(), "--kubeconfig", self.kubeconfig, *args], stdin=stdin)
 
+    def get(self, *args: str) -> dict[str, Any]:
+        """What `kubectl get ARGS -o json` gives."""
+        found: dict[str, Any] = json.loads(self.kubectl("get", *args, "-o", "json"))
+        return found
+
     def ports(self) -> dict[str, int]:
         """`APP_HOST_PORT`, `AWS_HOST_PORT`, `SPARE_HOST_PORT`: where 127.0.0.1 answers for the cluster's node ports."""
         found = self._inspect()
@@ -81,6 +104,9 @@ class KindCluster:
             raise StageError(f"there is no cluster {self.name}: start it with tests/cluster/up")
         bindings = found["HostConfig"]["PortBindings"]
         return {name: int(bindings[f"{port}/tcp"][0]["HostPort"]) for name, port in _NODE_PORTS.items()}
+
+    def _url(self, port: str) -> str:
+        return f"http://127.0.0.1:{self.ports()[port]}"
 
     def _usable(self) -> bool:
         found = self._inspect()

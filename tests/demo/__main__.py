@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from tests.cluster import tools
-from tests.cluster.kindcluster import KindCluster
 from tests.cluster.paths import ROOT
 from tests.cluster.run import StageError, say, step
 from tests.demo import scan
@@ -24,10 +23,9 @@ DEPLOYMENT, FLEET = "demo", "lucknow"
 def up() -> None:
     """Bring everything up, scan a bag with a provisioned scanner's key, and say where the page is."""
     start = time.monotonic()
-    cluster = KindCluster.from_environment()
-    stage = Stage(cluster)
-    cluster.up()
-    _link_tools(cluster.state / "bin")
+    stage = Stage.from_environment()
+    stage.up()
+    _link_tools(stage.state / "bin")
     stage.build()
     stage.aws()
     stage.operator()
@@ -50,9 +48,9 @@ def up() -> None:
 
     admin = stage.secret(NAMESPACE, f"{DEPLOYMENT}-admin")
     _write_env(
-        cluster.state / "env",
+        stage.state / "env",
         {
-            "KUBECONFIG": str(cluster.kubeconfig),
+            "KUBECONFIG": str(stage.kubeconfig),
             "APP_URL": stage.app_url,
             "ADMIN_USER": admin["username"],
             "ADMIN_PASSWORD": admin["password"],
@@ -60,7 +58,7 @@ def up() -> None:
             "SCANNER_KEY": key,
         },
     )
-    state = os.path.relpath(cluster.state)
+    state = os.path.relpath(stage.state)
     print(
         f"\nTraceTrack runs ({time.monotonic() - start:.0f} s).\n"
         f"  Page:   {stage.app_url}/scan/parent\n"
@@ -71,10 +69,10 @@ def up() -> None:
 
 def down() -> None:
     """Remove the cluster and what `up` wrote."""
-    cluster = KindCluster.from_environment()
-    cluster.down()
-    shutil.rmtree(cluster.state / "bin", ignore_errors=True)
-    (cluster.state / "env").unlink(missing_ok=True)
+    stage = Stage.from_environment()
+    stage.down()
+    shutil.rmtree(stage.state / "bin", ignore_errors=True)
+    (stage.state / "env").unlink(missing_ok=True)
 
 
 def _scanner_key(stage: Stage) -> tuple[str, str]:

@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tests.cluster import images, tools
 from tests.cluster.kindcluster import KindCluster
@@ -33,27 +32,8 @@ IMAGES: dict[str, tuple[Path, Path]] = {
 }
 
 
-class Stage:
-    """One cluster and what is installed in it. Every step finds what an earlier run made."""
-
-    def __init__(self, cluster: KindCluster) -> None:
-        self.cluster = cluster
-
-    @property
-    def app_url(self) -> str:
-        return f"http://127.0.0.1:{self.cluster.ports()['APP_HOST_PORT']}"
-
-    @property
-    def aws_url(self) -> str:
-        return f"http://127.0.0.1:{self.cluster.ports()['AWS_HOST_PORT']}"
-
-    def kubectl(self, *args: str, stdin: str | None = None) -> str:
-        return self.cluster.kubectl(*args, stdin=stdin)
-
-    def get(self, *args: str) -> dict[str, Any]:
-        """`kubectl get ARGS -o json`."""
-        found: dict[str, Any] = json.loads(self.kubectl("get", *args, "-o", "json"))
-        return found
+class Stage(KindCluster):
+    """A cluster and what is installed in it. Every step finds what an earlier run made."""
 
     def secret(self, namespace: str, name: str) -> dict[str, str]:
         data = self.get("secret", name, "-n", namespace).get("data") or {}
@@ -66,7 +46,7 @@ class Stage:
         """
         for name, (context, dockerfile) in IMAGES.items():
             images.build(name, context, dockerfile)
-        for name in images.load(list(IMAGES), self.cluster.name):
+        for name in images.load(list(IMAGES), self.name):
             self._replace_pods(name)
 
     def _replace_pods(self, image: str) -> None:
@@ -144,7 +124,7 @@ class Stage:
             raise StageError(f"{error}\n{pods}\n{log}") from error
 
     def helm(self, *args: str) -> str:
-        return output([tools.helm(), "--kubeconfig", self.cluster.kubeconfig, *args])
+        return output([tools.helm(), "--kubeconfig", self.kubeconfig, *args])
 
     def namespace(self, name: str) -> None:
         manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

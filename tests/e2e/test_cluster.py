@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.paths import HERE as STAGE
+from tests.cluster import images
+from tests.cluster.kindcluster import KindCluster
+from tests.cluster.paths import HERE as SCRIPTS
 from tests.cluster.run import StageError
-from tests.e2e.conftest import Cluster
 
 PROBE = "stage-probe:local"
+PROBE_SOURCE = Path(__file__).parent / "probe"
 _SECURITY = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -25,8 +27,9 @@ _POD_SECURITY = {"runAsNonRoot": True, "fsGroup": 10001, "seccompProfile": {"typ
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _probe(cluster: Cluster) -> None:
-    cluster.build_and_load(PROBE, Path(__file__).parent / "probe")
+def _probe(cluster: KindCluster) -> None:
+    images.build(PROBE, PROBE_SOURCE)
+    images.load([PROBE], cluster.name)
 
 
 def _pod(volume: Mapping[str, object]) -> dict[str, object]:
@@ -51,7 +54,7 @@ def _pod(volume: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _start(cluster: Cluster, namespace: str, *objects: Mapping[str, object]) -> None:
+def _start(cluster: KindCluster, namespace: str, *objects: Mapping[str, object]) -> None:
     cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     items = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     cluster.kubectl("-n", namespace, "apply", "-f", "-", stdin=items)
@@ -67,14 +70,14 @@ def _service(**spec: object) -> dict[str, object]:
     }
 
 
-def test_metrics_server_measures_the_node(cluster: Cluster) -> None:
+def test_metrics_server_measures_the_node(cluster: KindCluster) -> None:
     name, cpu, _, memory, *_ = cluster.kubectl("top", "nodes", "--no-headers").split()
-    assert name == f"{cluster.name}-control-plane"
+    assert name == cluster.node
     assert int(cpu.removesuffix("m")) > 0
     assert int(memory.removesuffix("Mi")) > 100
 
 
-def test_claim_binds_and_a_non_root_pod_writes_to_it(cluster: Cluster, cluster_namespace: str) -> None:
+def test_claim_binds_and_a_non_root_pod_writes_to_it(cluster: KindCluster, cluster_namespace: str) -> None:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
     _start(cluster, cluster_namespace, claim, _pod({"persistentVolumeClaim": {"claimName": "data"}}))
@@ -88,7 +91,7 @@ def test_claim_binds_and_a_non_root_pod_writes_to_it(cluster: Cluster, cluster_n
     assert cluster.kubectl(*execute, "cat /tmp/file").strip() == "kept"
 
 
-def test_service_is_found_by_name_and_answers(cluster: Cluster, cluster_namespace: str) -> None:
+def test_service_is_found_by_name_and_answers(cluster: KindCluster, cluster_namespace: str) -> None:
     _start(cluster, cluster_namespace, _service(ports=[{"port": 80, "targetPort": 8080}]), _pod({"emptyDir": {}}))
     fetch = (
         "import urllib.request as u, time\n"
@@ -100,13 +103,13 @@ def test_service_is_found_by_name_and_answers(cluster: Cluster, cluster_namespac
     assert cluster.kubectl("-n", cluster_namespace, "exec", "probe", "--", "python3", "-c", fetch).strip() == "200"
 
 
-def test_node_port_is_reachable_from_the_host(cluster: Cluster, cluster_namespace: str) -> None:
+def test_node_port_is_reachable_from_the_host(cluster: KindCluster, cluster_namespace: str) -> None:
     ports = [{"port": 80, "targetPort": 8080, "nodePort": 30999}]
     _start(cluster, cluster_namespace, _service(type="NodePort", ports=ports), _pod({"emptyDir": {}}))
-    end = time.monotonic() + 20
+    url, end = cluster.spare_url, time.monotonic() + 20
     while True:
         try:
-            with urllib.request.urlopen(cluster.spare_url, timeout=2) as answer:
+            with urllib.request.urlopen(url, timeout=2) as answer:
                 assert answer.status == 200
                 return
         except OSError:
@@ -115,11 +118,11 @@ def test_node_port_is_reachable_from_the_host(cluster: Cluster, cluster_namespac
             time.sleep(0.2)
 
 
-def test_image_is_neither_built_nor_loaded_twice(cluster: Cluster) -> None:
+def test_image_is_neither_built_nor_loaded_twice(cluster: KindCluster) -> None:
     command: list[str | Path] = [
-        STAGE / "build-image",
+        SCRIPTS / "build-image",
         PROBE,
-        Path(__file__).parent / "probe",
+        PROBE_SOURCE,
         "--cluster",
         cluster.name,
     ]
@@ -128,7 +131,7 @@ def test_image_is_neither_built_nor_loaded_twice(cluster: Cluster) -> None:
     assert done.stderr == ""
 
 
-def test_what_the_cluster_refuses_is_told(cluster: Cluster, cluster_namespace: str) -> None:
+def test_what_the_cluster_refuses_is_told(cluster: KindCluster, cluster_namespace: str) -> None:
     cluster.kubectl("label", "namespace", cluster_namespace, "pod-security.kubernetes.io/enforce=restricted")
     with pytest.raises(StageError, match="violates PodSecurity"):
         cluster.kubectl("-n", cluster_namespace, "run", "root", f"--image={PROBE}")

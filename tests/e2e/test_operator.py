@@ -15,10 +15,10 @@ OPERATOR = "app.kubernetes.io/name=tracetrack-operator"
 
 
 @pytest.fixture
-def iot(stage: Stage) -> Iterator[object]:
+def iot(cluster: Stage) -> Iterator[object]:
     client = boto3.client(
         "iot",
-        endpoint_url=stage.aws_url,
+        endpoint_url=cluster.aws_url,
         region_name=AWS_REGION,
         aws_access_key_id="emulator",
         aws_secret_access_key="emulator",

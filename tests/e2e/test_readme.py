@@ -39,13 +39,11 @@ def test_the_two_commands_are_there_and_ci_runs_the_second() -> None:
 def test_every_command_works(tracetrack: Stage, tmp_path: Path) -> None:
     commands = [command for command in _commands() if command not in ELSEWHERE]
     assert len(commands) >= 8, commands
-    state = os.path.relpath(tracetrack.cluster.state, ROOT)
+    state = os.path.relpath(tracetrack.state, ROOT)
     script = "set -eu\n" + "\n".join(f"echo '$ '{_quoted(c)}\n{c}" for c in commands).replace(".demo", state)
     environment = {
         **{key: value for key, value in os.environ.items() if key != "KUBECONFIG"},
-        "CLUSTER_NAME": tracetrack.cluster.name,
-        "CLUSTER_STATE_DIR": str(tracetrack.cluster.state),
-        "KUBECONFIG_OUT": str(tracetrack.cluster.kubeconfig),
+        **tracetrack.environment,
     }
     log = tmp_path / "tour.log"
     with log.open("w") as out:

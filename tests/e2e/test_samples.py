@@ -73,7 +73,7 @@ def test_a_change_in_the_resource_reaches_the_children(tracetrack: Stage) -> Non
 def test_what_is_edited_or_deleted_by_hand_comes_back(tracetrack: Stage) -> None:
     before = tracetrack.get("service", "demo-app")["metadata"]["uid"]
     tracetrack.kubectl("delete", "service", "demo-app")
-    after = eventually(lambda: tracetrack.get("service", "demo-app", "--ignore-not-found") or None, 10)
+    after = eventually(lambda: tracetrack.get("service", "demo-app"), 10)
     assert after["metadata"]["uid"] != before
     tracetrack.kubectl("patch", "pdb", "demo-app", "--type=merge", "-p", '{"spec":{"maxUnavailable":7}}')
     eventually(lambda: tracetrack.get("pdb", "demo-app")["spec"]["maxUnavailable"] == 1, 10)

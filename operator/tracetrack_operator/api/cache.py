@@ -41,14 +41,15 @@ class ExternalCache(ApiModel):
 
 
 class ElastiCacheCache(ApiModel):
-    """An Amazon ElastiCache replication group, made by the operator or adopted by its identifier."""
+    """An Amazon ElastiCache replication group, made by the operator."""
 
     replication_group_identifier: str | None = Field(
         default=None,
         max_length=40,
         pattern=r"^[a-z](-?[a-z0-9])*$",
         description="Replication group identifier. Absent: <cluster>-<namespace>-<name>. It can't be changed "
-        "afterwards.",
+        "afterwards. A replication group of that name which was not made for this object is left untouched, and "
+        "CacheReady says OwnershipConflict.",
     )
     node_type: str = Field(
         default="cache.t4g.micro",

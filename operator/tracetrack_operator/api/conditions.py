@@ -30,6 +30,5 @@ class Reason(Enumeration):
     ENDPOINT_UNREACHABLE = "EndpointUnreachable"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     IMAGE_UNAVAILABLE = "ImageUnavailable"
+    UNSCHEDULABLE = "Unschedulable"
     OWNERSHIP_CONFLICT = "OwnershipConflict"
-    THROTTLED = "Throttled"
-    ERROR = "Error"

@@ -99,13 +99,15 @@ class ExternalDatabase(ApiModel):
 
 
 class RDSDatabase(ApiModel):
-    """An Amazon RDS for PostgreSQL instance, made by the operator or adopted by its identifier."""
+    """An Amazon RDS for PostgreSQL instance, made by the operator."""
 
     instance_identifier: str | None = Field(
         default=None,
         max_length=63,
         pattern=r"^[a-z](-?[a-z0-9])*$",
-        description="DB instance identifier. Absent: <cluster>-<namespace>-<name>. It can't be changed afterwards.",
+        description="DB instance identifier. Absent: <cluster>-<namespace>-<name>. It can't be changed afterwards. "
+        "An instance of that name which was not made for this object is left untouched, and DatabaseReady says "
+        "OwnershipConflict.",
     )
     instance_class: str = Field(
         default="db.t4g.medium", max_length=40, pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$", description="DB instance class."

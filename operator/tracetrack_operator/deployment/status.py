@@ -10,7 +10,7 @@ from ..engine.conditions import Conditions
 from ..engine.errors import ReconcileError
 from ..engine.objects import Object, annotations_of
 from ..engine.status import PASSING
-from ..kube.pods import UNSCHEDULABLE, alive, first_problem, is_ready
+from ..kube.pods import alive, first_problem, is_ready
 from ..manifests.parent import APP, CACHE, DATABASE
 from .desired import bound
 from .observe import Observed
@@ -90,7 +90,7 @@ def application(observed: Observed) -> Verdict:
     status = live.get("status", {})
     problem = first_problem(observed.pods[APP])
     enough = _rolled_out(live) and int(status.get("readyReplicas", 0)) >= observed.resource.spec.scaling.min_replicas
-    if problem is not None and not (problem.reason == UNSCHEDULABLE and enough):
+    if problem is not None and not (problem.reason == Reason.UNSCHEDULABLE and enough):
         return Verdict.not_ready(problem.reason, problem.message)
     for condition in status.get("conditions") or []:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
@@ -104,7 +104,7 @@ def scaling(observed: Observed) -> Verdict:
     if live is None:
         return Verdict("Unknown", Reason.PROGRESSING, "The application's Deployment is not there yet.")
     problem = first_problem(observed.pods[APP])
-    if problem is not None and problem.reason == UNSCHEDULABLE:
+    if problem is not None and problem.reason == Reason.UNSCHEDULABLE:
         return Verdict.not_ready(problem.reason, problem.message)
     scale = observed.resource.spec.scaling
     wanted = live["spec"].get("replicas", 1)

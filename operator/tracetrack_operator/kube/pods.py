@@ -11,7 +11,6 @@ _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNever
 IMAGE_REMEDY = (
     "Check that the image exists and the nodes may pull it: spec.version, spec.image and spec.image.pullSecrets."
 )
-UNSCHEDULABLE = "Unschedulable"
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
 
@@ -102,7 +101,7 @@ def _unschedulable(pod: Object) -> Problem | None:
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             return Problem(
-                UNSCHEDULABLE,
+                Reason.UNSCHEDULABLE,
                 f"No node takes pod {pod['metadata']['name']}: {condition.get('message', '')} "
                 "Add nodes, or lower spec.resources.requests or spec.scaling.",
             )

@@ -28,6 +28,20 @@ def test_cluster_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPa
     assert KindCluster.from_environment() == KindCluster("other", tmp_path / "config", tmp_path / "state")
 
 
+def test_the_settings_of_a_cluster_lead_back_to_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    there = KindCluster("third", tmp_path / "config", tmp_path / "state")
+    for name, value in there.environment.items():
+        monkeypatch.setenv(name, value)
+    assert KindCluster.from_environment() == there
+
+
+def test_each_published_port_has_its_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ports = {"APP_HOST_PORT": 18080, "AWS_HOST_PORT": 14566, "SPARE_HOST_PORT": 19999}
+    monkeypatch.setattr(KindCluster, "ports", lambda _: ports)
+    there = KindCluster("third", tmp_path / "config", tmp_path)
+    assert [there.app_url, there.aws_url, there.spare_url] == [f"http://127.0.0.1:{port}" for port in ports.values()]
+
+
 @pytest.mark.parametrize("name", ["Upper", "-x", "a b", "x" * 42])
 def test_bad_cluster_name_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("CLUSTER_NAME", name)
