@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+E2E := CLUSTER_NAME=tracetrack-e2e CLUSTER_STATE_DIR=$(CURDIR)/.cache/e2e KUBECONFIG_OUT=$(CURDIR)/.cache/e2e/kubeconfig
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit integration e2e bench-idle lint format cluster cluster-down aws generate requirements packages clean
+.PHONY: help demo demo-down test unit integration e2e e2e-stage slow bench-idle lint format cluster cluster-down aws generate requirements packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,16 +18,24 @@ demo: $(STAMP) ## A whole TraceTrack on a kind cluster, with the address of its 
 demo-down: $(STAMP) ## Remove what make demo made
 	@$(BIN)/python -m tests.demo down
 
-test: lint unit integration e2e ## Everything: lint, unit, integration, e2e
+test: $(STAMP) ## Everything: lint, unit, integration, e2e (whose cluster is made beside the first two)
+	@$(MAKE) --no-print-directory -j2 --output-sync=line lint unit e2e-stage && \
+	  $(MAKE) --no-print-directory integration e2e || { status=$$?; $(E2E) tests/cluster/down; exit $$status; }
 
 unit: $(STAMP) ## Tests without servers
 	$(PYTEST) tests/unit
 
 integration: $(STAMP) packages ## Tests on a real control plane, PostgreSQL, Redis and the emulated AWS
-	$(PYTEST) tests/integration -n 3 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests/integration -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
+
+slow: $(STAMP) packages ## Tests that take minutes each: two hundred fleets, the operator killed at every step
+	$(PYTEST) tests/integration -m slow
 
 e2e: $(STAMP) packages ## Tests on a kind cluster of their own (KEEP_CLUSTER=1 leaves it)
 	$(PYTEST) tests/e2e
+
+e2e-stage: $(STAMP) packages
+	@$(E2E) $(BIN)/python -m tests.demo up >/dev/null
 
 bench-idle: $(STAMP) ## What the operator of the demo costs when nothing changes
 	$(BIN)/python -m tests.bench.idle

@@ -24,7 +24,12 @@ def quick(operator: OperatorProcess) -> Iterator[OperatorProcess]:
 
 @pytest.mark.parametrize(
     ("operation", "calls"),
-    [("CreateThing", 1), ("CreateCertificateFromCsr", 1), ("CreateCertificateFromCsr", 9), ("AttachThingPrincipal", 6)],
+    [
+        pytest.param("CreateThing", 1, marks=pytest.mark.slow),
+        pytest.param("CreateCertificateFromCsr", 1, marks=pytest.mark.slow),
+        ("CreateCertificateFromCsr", 9),
+        pytest.param("AttachThingPrincipal", 6, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_amid_provisioning(fleets: Fleets, operator: OperatorProcess, operation: str, calls: int) -> None:
     fleets.create(replicas=20)
