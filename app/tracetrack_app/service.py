@@ -12,6 +12,8 @@ from tracetrack_app.http.auth.devices import FleetDirectory
 from tracetrack_app.http.auth.passwords import hash_password
 from tracetrack_app.http.auth.sessions import Sessions
 from tracetrack_app.settings import Settings, SettingsError
+from tracetrack_app.store.cache import Cache
+from tracetrack_app.store.coherence import Coherence
 from tracetrack_app.store.database import Connector, connection_lost
 from tracetrack_app.store.migrate import MigrationError, migrate, migrations
 from tracetrack_app.store.reads import Reads
@@ -36,6 +38,8 @@ class Service:
             timeout=settings.scan_timeout,
             queue_limit=settings.queue_limit,
         )
+        self.coherence = Coherence()
+        self.cache = Cache(self.coherence)
         self.shared = Shared(settings.bindings.cache)
         self.sessions = Sessions(settings.session_secret, self.shared.is_ended, settings.cookie_secure)
         self.fleets = FleetDirectory(settings.bindings.fleets_dir())
