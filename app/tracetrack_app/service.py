@@ -6,23 +6,33 @@ import asyncio
 import gc
 import logging
 import time
+from collections.abc import Iterable
 
 from tracetrack_app import metrics
 from tracetrack_app.http.auth.devices import FleetDirectory
 from tracetrack_app.http.auth.passwords import hash_password
 from tracetrack_app.http.auth.sessions import Sessions
 from tracetrack_app.settings import Settings, SettingsError
+from tracetrack_app.store.bags import Bags
+from tracetrack_app.store.bills import Bills
 from tracetrack_app.store.cache import Cache
+from tracetrack_app.store.catalogue import Catalogue
 from tracetrack_app.store.coherence import Coherence
 from tracetrack_app.store.database import Connector, connection_lost
+from tracetrack_app.store.ledger import Ledger
 from tracetrack_app.store.migrate import MigrationError, migrate, migrations
 from tracetrack_app.store.reads import Reads
+from tracetrack_app.store.returns import Returns
 from tracetrack_app.store.shared import Shared
 from tracetrack_app.store.writer import Writer
 
 _log = logging.getLogger(__name__)
 _PING_EVERY = 1.0
 _REMIND_EVERY = 30.0
+
+
+async def _nobody_caches(keys: Iterable[str]) -> None:
+    pass
 
 
 class Service:
@@ -63,6 +73,12 @@ class Service:
         """Begin; returns before the database is there."""
         self._pool = await self.connector.pool()
         self._reads = Reads(self._pool)
+        capacity = self.settings.parent_capacity
+        self.ledger = Ledger(self.connector, self._pool, self.settings.timezone, _nobody_caches)
+        self.bags = Bags(self.ledger, capacity)
+        self.bills = Bills(self.ledger)
+        self.returns = Returns(self.ledger)
+        self.catalogue = Catalogue(self.ledger, capacity)
         self.shared.start()
         self.fleets.start()
         self._starting = asyncio.create_task(self._prepare())

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tracetrack_app.domain.people import Permission, Principal
+from tracetrack_app.domain.rules import NOT_FOUND, RuleError
 from tracetrack_app.http.auth.guard import check_csrf, principal, signed_in
 from tracetrack_app.http.replies import Refused, fields_of, reply, service_of
 from tracetrack_app.store.writer import UnavailableError
@@ -21,7 +22,7 @@ SOURCE = "legacy"
 
 
 def answered(handler: Handler) -> Handler:
-    """Turns Refused and UnavailableError into their replies."""
+    """Turns Refused, RuleError (HTTP 200, but for a GET of what isn't there) and UnavailableError into replies."""
 
     @functools.wraps(handler)
     async def wrapper(request: Request) -> Response:
@@ -29,6 +30,9 @@ def answered(handler: Handler) -> Handler:
             return await handler(request)
         except Refused as refused:
             return reply(refused.body, refused.status)
+        except RuleError as error:
+            body = {"success": False, "message": str(error), "error_type": error.rule, **error.fields}
+            return reply(body, 404 if error.rule in NOT_FOUND and request.method == "GET" else 200)
         except UnavailableError as error:
             body = {"success": False, "message": f"{error} Scan again.", "error_code": "unavailable"}
             return reply(body, 503, {"Retry-After": str(error.retry_after)})

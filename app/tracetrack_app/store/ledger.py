@@ -1,0 +1,137 @@
+"""Changes that are not scans: one transaction each, with its entries in the same ledger.
+
+Locks are taken in the order that the recording of scans takes them: bills, bags by code, counts by actor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from tracetrack_app.domain.outcomes import Outcome
+from tracetrack_app.domain.scans import Actor
+from tracetrack_app.store.database import Connector, connection_lost
+from tracetrack_app.store.writer import RACES, UnavailableError
+
+T = TypeVar("T")
+Changed = Callable[[Iterable[str]], Awaitable[None]]
+_ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry to be made. `area` is the bag's, where the actor has none."""
+
+    outcome: Outcome
+    code: str
+    kind: str
+    parent: str | None = None
+    bill: str | None = None
+    child_count: int | None = None
+    capacity: int | None = None
+    bill_count: int | None = None
+    bill_capacity: int | None = None
+    made_bag: bool = False
+    reverses: int | None = None
+    area: str | None = None
+
+
+class Ledger:
+    """Runs changes and enters them. `changed` is told the cache keys of what a committed change touched."""
+
+    def __init__(self, connector: Connector, pool: Any, timezone: str, changed: Changed) -> None:
+        self._connector = connector
+        self.pool = pool
+        self.timezone = timezone
+        self.changed = changed
+
+    async def change(self, work: Callable[[Any], Awaitable[tuple[T, Sequence[str]]]]) -> T:
+        """Run `work` with a connection, in a transaction; it gives its result and the cache keys that it touched.
+
+        Run again after a lost race. Raises what `work` raises, and UnavailableError; then nothing was changed, or, if
+        the connection was lost as it committed, all.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                async with self.pool.acquire() as connection, connection.transaction():
+                    result, keys = await work(connection)
+            except RACES as error:
+                if attempt == _ATTEMPTS:
+                    raise UnavailableError(f"Too many changes at once ({type(error).__name__}).") from error
+                continue
+            except Exception as error:
+                if connection_lost(error):
+                    raise UnavailableError(f"{self._connector.explain(error)}.") from error
+                raise
+            if keys:
+                await self.changed(keys)
+            return result
+        raise AssertionError
+
+    async def read(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Run `work` with a connection. Raises UnavailableError."""
+        try:
+            async with self.pool.acquire() as connection:
+                return await work(connection)
+        except Exception as error:
+            if connection_lost(error):
+                raise UnavailableError(f"{self._connector.explain(error)}.") from error
+            raise
+
+    async def enter(
+        self, connection: Any, lines: Sequence[Line], actor: Actor, source: str, scan_ids: Sequence[UUID] = ()
+    ) -> list[int]:
+        """Enter the lines within the transaction at hand, and count them; the entries' ids, in order."""
+        if not lines:
+            return []
+        ids = list(scan_ids) or [uuid4() for _ in lines]
+        rows: list[asyncpg.Record] = await connection.fetch(
+            "WITH numbered AS ("
+            " SELECT i.*, nextval('scan_ledger_id_seq') AS id FROM unnest($1::uuid[], $2::text[], $3::text[],"
+            " $4::text[], $5::text[], $6::text[], $7::integer[], $8::integer[], $9::integer[], $10::integer[],"
+            " $11::boolean[], $12::bigint[], $13::text[]) WITH ORDINALITY AS i (scan_id, outcome, code, kind, parent,"
+            " bill, child_count, capacity, bill_count, bill_capacity, made_bag, reverses, area, ord) ORDER BY ord),"
+            " entered AS ("
+            " INSERT INTO scan_ledger (id, scan_id, outcome, code, kind, parent, bill, child_count, capacity,"
+            " bill_count, bill_capacity, made_bag, reverses, area, user_id, fleet, scanner, source, captured_at)"
+            " SELECT id, scan_id, outcome, code, kind, parent, bill, child_count, capacity, bill_count,"
+            " bill_capacity, made_bag, reverses, area, $14, $15, $16, $17, $18 FROM numbered"
+            " RETURNING scan_ledger AS row),"
+            " counted AS (SELECT count_entries(array_agg(e.row), $19) FROM entered e)"
+            " SELECT n.id FROM numbered n, counted ORDER BY n.ord",
+            ids,
+            [line.outcome.value for line in lines],
+            [line.code for line in lines],
+            [line.kind for line in lines],
+            [line.parent for line in lines],
+            [line.bill for line in lines],
+            [line.child_count for line in lines],
+            [line.capacity for line in lines],
+            [line.bill_count for line in lines],
+            [line.bill_capacity for line in lines],
+            [line.made_bag for line in lines],
+            [line.reverses for line in lines],
+            [line.area if actor.area is None else actor.area for line in lines],
+            actor.user_id,
+            actor.fleet,
+            actor.scanner,
+            source,
+            datetime.now(UTC),
+            self.timezone,
+        )
+        return [row["id"] for row in rows]
+
+
+def bag_keys(*codes: str | None) -> list[str]:
+    """The cache keys of bags, by code."""
+    return [f"bag:{code}" for code in codes if code is not None]
+
+
+def bill_keys(*codes: str | None) -> list[str]:
+    """The cache keys of bills, by code."""
+    return [f"bill:{code.upper()}" for code in codes if code is not None]
