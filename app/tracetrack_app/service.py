@@ -14,6 +14,7 @@ from tracetrack_app.http.auth.passwords import hash_password
 from tracetrack_app.http.auth.sessions import Sessions
 from tracetrack_app.settings import Settings, SettingsError
 from tracetrack_app.store.bags import Bags
+from tracetrack_app.store.bill_reports import BillReports
 from tracetrack_app.store.bills import Bills
 from tracetrack_app.store.cache import Cache
 from tracetrack_app.store.catalogue import Catalogue
@@ -21,6 +22,7 @@ from tracetrack_app.store.coherence import Coherence
 from tracetrack_app.store.database import Connector, connection_lost
 from tracetrack_app.store.ledger import Ledger
 from tracetrack_app.store.migrate import MigrationError, migrate, migrations
+from tracetrack_app.store.migrate_guard import Limits
 from tracetrack_app.store.reads import Reads
 from tracetrack_app.store.returns import Returns
 from tracetrack_app.store.shared import Shared
@@ -77,6 +79,7 @@ class Service:
         self.ledger = Ledger(self.connector, self._pool, self.settings.timezone, _nobody_caches)
         self.bags = Bags(self.ledger, capacity)
         self.bills = Bills(self.ledger)
+        self.bill_reports = BillReports(self.ledger)
         self.returns = Returns(self.ledger)
         self.catalogue = Catalogue(self.ledger, capacity)
         self.shared.start()
@@ -149,7 +152,8 @@ class Service:
     async def _open_database(self) -> None:
         connection = await self.connector.connect()
         try:
-            await migrate(connection, migrations())
+            limits = Limits(self.settings.migration_large_rows, self.settings.migration_large_megabytes)
+            await migrate(connection, migrations(), limits)
         finally:
             connection.terminate()
         await self._ensure_admin()

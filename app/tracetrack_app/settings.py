@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _SSLMODES = ("disable", "require", "verify-full")
+_MAIL_TLS = {"starttls": "587", "tls": "465", "none": "25"}
 
 
 class SettingsError(ValueError):
@@ -58,6 +59,41 @@ class CacheSettings:
     def where(self) -> str:
         parts = urlsplit(self.url)
         return f"{parts.hostname}:{parts.port or 6379}"
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """The server that mail is handed to. tls: starttls, tls (from the first byte) or none."""
+
+    host: str
+    port: int
+    sender: str
+    tls: str = "starttls"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: str | None = None
+
+    @property
+    def where(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """Sessions, second factors, limits and what the audit log keeps. Durations in seconds; a limit of 0 is none."""
+
+    session_absolute: int = 3600
+    session_idle: int = 1800
+    previous_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    legacy_secret: bytes = field(default=b"", repr=False)
+    require_admin_totp: bool = False
+    registration: str = "approval"
+    scan_limit: int = 60_000
+    reset_limit: int = 10
+    registration_limit: int = 10
+    totp_limit: int = 5
+    audit_address: str = "masked"
+    public_url: str = ""
 
 
 class Bindings:
@@ -122,6 +158,34 @@ class Bindings:
             raise SettingsError("SESSION_SECRET or binding 'session': key must be at least 32 bytes long")
         return secret.encode()
 
+    def previous_secrets(self) -> tuple[bytes, ...]:
+        """Keys that were in use before and still open what they closed."""
+        secret = self._environ.get("SESSION_SECRET_PREVIOUS")
+        if not secret and self.root is not None and (self.root / "session" / "previous").is_file():
+            secret = self._value("session", "previous")
+        return (secret.encode(),) if secret else ()
+
+    def mail(self) -> MailSettings | None:
+        """None when no mail server is given. Raises SettingsError."""
+        environ = self._environ
+        if environ.get("SMTP_HOST"):
+            given = {name: environ.get(f"SMTP_{name.upper()}", "") for name in ("port", "tls", "username", "password")}
+            host, sender, ca_file = environ["SMTP_HOST"], environ.get("SMTP_FROM", ""), environ.get("SMTP_CA_FILE")
+        elif self.root is not None and (self.root / "smtp").is_dir():
+            given = {name: self._value("smtp", name, "") for name in ("port", "tls", "username", "password")}
+            host, sender, ca_file = self._value("smtp", "host"), self._value("smtp", "from", ""), self._ca_file("smtp")
+        else:
+            return None
+        tls = given["tls"] or "starttls"
+        if tls not in _MAIL_TLS:
+            raise SettingsError(f"SMTP_TLS or binding 'smtp': tls must be one of {', '.join(_MAIL_TLS)}, not {tls!r}")
+        if "@" not in sender:
+            raise SettingsError("SMTP_FROM or binding 'smtp': from must be the sender's address")
+        if bool(given["username"]) != bool(given["password"]):
+            raise SettingsError("SMTP_USERNAME and SMTP_PASSWORD (binding 'smtp') must both be set, or neither")
+        port = _port(given["port"] or _MAIL_TLS[tls], "SMTP_PORT or binding 'smtp': port")
+        return MailSettings(host, port, sender, tls, given["username"], given["password"], ca_file)
+
     def admin(self) -> tuple[str, str] | None:
         """(username, password) of the first admin; None when none is given. Raises SettingsError on half of it."""
         username, password = self._environ.get("ADMIN_USER"), self._environ.get("ADMIN_PASSWORD")
@@ -161,6 +225,14 @@ class Settings:
     login_limit: int = 10
     address_login_limit: int = 60
     drain_delay: float = 0.0
+    accounts: AccountSettings = AccountSettings()
+    migration_large_rows: int = 200_000
+    migration_large_megabytes: int = 64
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The session secret in use, then those before it."""
+        return (self.session_secret, *self.accounts.previous_secrets)
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> Settings:
@@ -168,7 +240,7 @@ class Settings:
         problems: list[str] = []
         bindings = Bindings(environ)
         secret = b""
-        for read in (bindings.database, bindings.cache, bindings.admin):
+        for read in (bindings.database, bindings.cache, bindings.admin, bindings.mail):
             try:
                 read()
             except SettingsError as error:
@@ -183,6 +255,7 @@ class Settings:
             "queue_limit": _number(environ, "TRACETRACK_QUEUE_LIMIT", 4096, 1, 1_000_000, problems),
             "login_limit": _number(environ, "TRACETRACK_LOGIN_LIMIT", 10, 1, 10_000, problems),
             "address_login_limit": _number(environ, "TRACETRACK_ADDRESS_LOGIN_LIMIT", 60, 1, 100_000, problems),
+            **_migration_limits(environ, problems),
         }
         scan_timeout = _number(environ, "TRACETRACK_SCAN_TIMEOUT", 10, 1, 300, problems)
         drain_delay = _number(environ, "TRACETRACK_DRAIN_DELAY", 0, 0, 300, problems)
@@ -193,6 +266,7 @@ class Settings:
             problems.append(f"TRACETRACK_TIMEZONE {timezone!r} is no time zone: give an IANA name such as Asia/Kolkata")
         level = _choice(environ, "TRACETRACK_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"), problems)
         secure = _choice(environ, "TRACETRACK_COOKIE_SECURE", "AUTO", ("AUTO", "ALWAYS", "NEVER"), problems)
+        accounts = _accounts(environ, bindings, problems)
         if problems:
             raise SettingsError("; ".join(problems))
         return cls(
@@ -207,8 +281,68 @@ class Settings:
             trusted_proxies=environ.get("TRACETRACK_TRUSTED_PROXIES") or "127.0.0.1",
             scan_timeout=float(scan_timeout),
             drain_delay=float(drain_delay),
+            accounts=accounts,
             **numbers,
         )
+
+
+def migration_limits(environ: Mapping[str, str]) -> dict[str, int]:
+    """The two fields of Settings that say which table is large, for a command that needs no others.
+
+    Raises SettingsError.
+    """
+    problems: list[str] = []
+    limits = _migration_limits(environ, problems)
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return limits
+
+
+def _migration_limits(environ: Mapping[str, str], problems: list[str]) -> dict[str, int]:
+    return {
+        "migration_large_rows": _number(environ, "TRACETRACK_MIGRATION_LARGE_ROWS", 200_000, 1, 10**9, problems),
+        "migration_large_megabytes": _number(environ, "TRACETRACK_MIGRATION_LARGE_MB", 64, 1, 10**6, problems),
+    }
+
+
+def _accounts(environ: Mapping[str, str], bindings: Bindings, problems: list[str]) -> AccountSettings:
+    limits = {
+        name: _number(environ, f"TRACETRACK_{name.upper()}", default, lowest, highest, problems)
+        for name, default, lowest, highest in (
+            ("scan_limit", 60_000, 0, 10_000_000),
+            ("reset_limit", 10, 1, 10_000),
+            ("registration_limit", 10, 1, 10_000),
+            ("totp_limit", 5, 1, 100),
+        )
+    }
+    absolute = _number(environ, "TRACETRACK_SESSION_SECONDS", 3600, 300, 604_800, problems)
+    idle = _number(environ, "TRACETRACK_SESSION_IDLE_SECONDS", 1800, 120, 604_800, problems)
+    public_url = environ.get("TRACETRACK_PUBLIC_URL", "").rstrip("/")
+    parts = urlsplit(public_url)
+    if public_url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+        problems.append(f"TRACETRACK_PUBLIC_URL is {public_url!r}: give the address people open, https://host")
+    try:
+        if bindings.mail() is not None and not public_url:
+            problems.append("TRACETRACK_PUBLIC_URL is not set: mail holds links, which must begin with it")
+    except SettingsError:
+        pass
+    legacy = environ.get("LEGACY_SESSION_SECRET", "")
+    return AccountSettings(
+        session_absolute=absolute,
+        session_idle=min(idle, absolute),
+        previous_secrets=bindings.previous_secrets(),
+        legacy_secret=legacy.encode(),
+        require_admin_totp=_choice(environ, "TRACETRACK_REQUIRE_ADMIN_TOTP", "FALSE", ("TRUE", "FALSE"), problems)
+        == "TRUE",
+        registration=_choice(
+            environ, "TRACETRACK_REGISTRATION", "APPROVAL", ("APPROVAL", "OPEN", "OFF"), problems
+        ).lower(),
+        audit_address=_choice(
+            environ, "TRACETRACK_AUDIT_ADDRESS", "MASKED", ("MASKED", "FULL", "NONE"), problems
+        ).lower(),
+        public_url=public_url,
+        **limits,
+    )
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, lowest: int, highest: int, problems: list[str]) -> int:

@@ -1,0 +1,5 @@
+import sys
+
+from tracetrack_app.cli import main
+
+sys.exit(main())

@@ -1,0 +1,64 @@
+"""The command line: which commands there are, and how they end."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn, Protocol, cast
+
+from tracetrack_app import __version__
+from tracetrack_app.cli.output import USAGE, CommandError
+
+# Only the module of the command at hand is imported: the rest would make every start slower.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "migrate": ("tracetrack_app.cli.migrate", "bring the schema of the database to this version"),
+    "check": ("tracetrack_app.cli.check", "verify that ledger, counters and bags agree to the row"),
+}
+_EPILOG = """\
+The database is found as the app finds it: DATABASE_URL, or the binding in SERVICE_BINDING_ROOT.
+Exit status: 0 fine, 1 something is wrong with what was looked at, 2 wrong usage or no connection."""
+
+
+class Command(Protocol):
+    """What a command's module has."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; the exit status. Raises CommandError."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}\nTry: {self.prog} --help", file=sys.stderr)
+        sys.exit(USAGE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in `argv` (default: the process's); the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _Parser(prog="tracetrack", description="Operate a TraceTrack installation.", epilog=_EPILOG,
+                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"tracetrack {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, (module, says) in COMMANDS.items():
+        command = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.",
+                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+        if name == chosen:
+            cast(Command, importlib.import_module(module)).configure(command)
+    arguments = parser.parse_args(words)
+    try:
+        return cast(Command, importlib.import_module(COMMANDS[arguments.command][0])).run(arguments)
+    except CommandError as error:
+        print(f"tracetrack {arguments.command}: {error}", file=sys.stderr)
+        return error.status
+    except BrokenPipeError:
+        sys.stderr.close()
+        return USAGE
+    except KeyboardInterrupt:
+        print(f"tracetrack {arguments.command}: interrupted", file=sys.stderr)
+        return 130
