@@ -1,10 +1,11 @@
 """The calls that stations, pages and scripts of the existing system make, in its shapes: a module for each concern."""
 
-from tracetrack_app.http.legacy import bill_scans, bills, scanning, statistics
+from tracetrack_app.http.legacy import bill_scans, bills, eod, scanning, statistics
 
 ROUTES = [
     *scanning.ROUTES,
     *statistics.ROUTES,
     *bills.ROUTES,
     *bill_scans.ROUTES,
+    *eod.ROUTES,
 ]

@@ -291,3 +291,36 @@ async def test_the_plain_page_scans_without_a_script(worker: httpx.AsyncClient) 
         "bill_id"
     ] == "B-1"
     assert (await worker.post("/admin/recalculate-bill-weights")).json()["recalculated"] == 1
+
+
+async def test_the_end_of_day_report_is_for_admins(app: AppProcess, worker: httpx.AsyncClient, sql: Any) -> None:
+    bill = await make_bill(worker)
+    await make_bill(worker, "B-2")
+    await make_parent(worker, "SB00001", 2)
+    await put(worker, bill, "SB00001")
+    report = (await worker.get("/api/bill_summary/eod")).json()
+    assert report["bills_by_status"] == {"new": 1, "processing": 1}
+    assert report["totals"]["total_bills"] == 2
+    assert report["totals"]["total_weight_kg"] == 2.0
+    assert [user["username"] for user in report["bills_by_user"]] == ["admin"]
+    assert [bill["bill_id"] for bill in report["detailed_bills"]] == ["B-2", "B-1"]
+    earlier = (await worker.get("/api/bill_summary/eod", params={"date": "2020-02-29"})).json()
+    assert (earlier["report_date"], earlier["totals"]["total_bills"]) == ("2020-02-29", 0)
+    assert (await worker.get("/api/bill_summary/eod", params={"date": "30.2."})).status_code == 400
+    await sql.execute(
+        "INSERT INTO users (username, password_hash, role)"
+        " SELECT 'biller', password_hash, 'biller' FROM users WHERE role = 'admin'"
+    )
+    async with app.logged_in("biller") as biller:
+        assert (await biller.get("/api/bill_summary/eod")).status_code == 403
+
+
+async def test_a_day_is_one_in_the_services_time_zone(worker: httpx.AsyncClient, sql: Any) -> None:
+    await make_bill(worker)
+    await sql.execute("UPDATE bills SET created_at = '2026-03-09T18:31:00Z'")
+    assert (await worker.get("/api/bill_summary/eod", params={"date": "2026-03-10"})).json()["totals"][
+        "total_bills"
+    ] == 1
+    assert (await worker.get("/api/bill_summary/eod", params={"date": "2026-03-09"})).json()["totals"][
+        "total_bills"
+    ] == 0
