@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 E2E := CLUSTER_NAME=tracetrack-e2e CLUSTER_STATE_DIR=$(CURDIR)/.cache/e2e KUBECONFIG_OUT=$(CURDIR)/.cache/e2e/kubeconfig
+WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
@@ -18,15 +19,16 @@ demo: $(STAMP) ## A whole TraceTrack on a kind cluster, with the address of its 
 demo-down: $(STAMP) ## Remove what make demo made
 	@$(BIN)/python -m tests.demo down
 
-test: $(STAMP) ## Everything: lint, unit, integration, e2e (whose cluster is made beside the first two)
+test: $(STAMP) packages ## Everything: lint, unit, integration, e2e; two at a time, since each waits a lot
 	@$(MAKE) --no-print-directory -j2 --output-sync=line lint unit e2e-stage && \
-	  $(MAKE) --no-print-directory integration e2e || { status=$$?; $(E2E) tests/cluster/down; exit $$status; }
+	  $(MAKE) --no-print-directory -j2 --output-sync=line WORKERS=2 integration e2e || \
+	  { status=$$?; $(E2E) tests/cluster/down; exit $$status; }
 
 unit: $(STAMP) ## Tests without servers
 	$(PYTEST) tests/unit
 
 integration: $(STAMP) packages ## Tests on a real control plane, PostgreSQL, Redis and the emulated AWS
-	$(PYTEST) tests/integration -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests/integration -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 slow: $(STAMP) packages ## Tests that take minutes each: two hundred fleets, the operator killed at every step
 	$(PYTEST) tests/integration -m slow
