@@ -143,6 +143,9 @@ class SliceWork:
         fresh = [scanner for scanner in batch if self._needs[scanner] is Need.MAKE]
         made = await asyncio.to_thread(keys.private_keys, fresh)
         self._record.data.update({key_file(scanner): pem for scanner, pem in made.items()})
+        if self._record.thing_hash != self._target.thing_hash:
+            # From here on some things may be of the new shape and others not, until all of them have been done.
+            self._record.thing_hash = ""
         now = datetime.now(UTC).replace(microsecond=0)
         for scanner in batch:
             entry = self._record.entries.get(scanner)
@@ -158,6 +161,7 @@ class SliceWork:
         thing, need = self._target.names.thing(scanner), self._needs[scanner]
         if need is Need.UPDATE:
             await self._things.update_thing(thing)
+            self._update(scanner, message=None)
             return
         if need is Need.REISSUE:
             await self._clear(scanner, thing)

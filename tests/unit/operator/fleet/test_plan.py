@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.operator.fleet.samples import SETUP, target
+from tests.unit.operator.fleet.samples import SETUP, ready_slice, target, target_of
 from tracetrack_operator.api.slice import Scanner, ScannerState
 from tracetrack_operator.fleet.observe import Observed
 from tracetrack_operator.fleet.plan import FleetPlan, Need, need_of, plan
@@ -62,15 +62,6 @@ def test_need(
     assert need_of(record, NAME, entry, **state) is need
 
 
-def _ready_slice(of: Target, index: int, replicas: int) -> SliceRecord:
-    record = SliceRecord(index, of.names.slice(index), thing_hash=of.thing_hash, slice_uid="s", secret_uid="k")
-    for scanner in of.names.scanners(index, replicas):
-        record.data |= {key_file(scanner): "k", certificate_file(scanner): "c"}
-        record.update(of, scanner, state=ScannerState.READY, certificate_id=f"id-{scanner}")
-    record.refresh(of, SETUP)
-    return record
-
-
 def _plan(of: Target, *slices: SliceRecord, strays: tuple[str, ...] = (), without: str = "") -> FleetPlan:
     present = {of.names.thing(name) for record in slices for name in record.entries} - {without} | set(strays)
     return plan(Observed(of, True, SETUP.signing, slices), SETUP, present)
@@ -78,7 +69,7 @@ def _plan(of: Target, *slices: SliceRecord, strays: tuple[str, ...] = (), withou
 
 def test_a_fleet_that_is_as_it_should_be_needs_nothing() -> None:
     of = target(150)
-    assert not _plan(of, _ready_slice(of, 0, 150), _ready_slice(of, 1, 150))
+    assert not _plan(of, ready_slice(of, 0, 150), ready_slice(of, 1, 150))
 
 
 def test_a_new_fleet_gets_its_slices_in_order() -> None:
@@ -94,7 +85,7 @@ def test_a_new_fleet_gets_its_slices_in_order() -> None:
 
 def test_scaling_down_takes_the_last_ones_first_and_the_last_slice_first() -> None:
     big, small = target(203), target(99)
-    todo = _plan(small, *(_ready_slice(big, index, 203) for index in range(3)))
+    todo = _plan(small, *(ready_slice(big, index, 203) for index in range(3)))
     assert [each.record.index for each in todo.slices] == [2, 1, 0]
     assert list(todo.slices[0].needs) == ["lucknow-0203", "lucknow-0202", "lucknow-0201"]
     assert next(iter(todo.slices[1].needs)) == "lucknow-0200"
@@ -109,14 +100,14 @@ def test_an_emptied_slice_goes_and_the_first_one_of_a_fleet_of_none_too() -> Non
 
 def test_things_that_no_scanner_answers_for_are_strays() -> None:
     of = target(2)
-    todo = _plan(of, _ready_slice(of, 0, 2), strays=("kind_north_lucknow-0007",))
+    todo = _plan(of, ready_slice(of, 0, 2), strays=("kind_north_lucknow-0007",))
     assert todo.strays == ("kind_north_lucknow-0007",)
     assert not todo.slices
 
 
 def test_a_raised_key_generation_only_refreshes_the_secret() -> None:
     of = target(2)
-    record = _ready_slice(of, 0, 2)
+    record = ready_slice(of, 0, 2)
     raised = target(2, credentials={"keyGeneration": 2})
     todo = _plan(raised, record)
     assert [(each.needs, each.refresh) for each in todo.slices] == [({}, True)]
@@ -132,9 +123,7 @@ def test_a_raised_key_generation_only_refreshes_the_secret() -> None:
 
 def test_a_deleted_fleet_retires_everything() -> None:
     of = target(3)
-    record = _ready_slice(of, 0, 3)
+    record = ready_slice(of, 0, 3)
     obj = {**of.obj, "metadata": {**of.obj["metadata"], "deletionTimestamp": "2026-11-03T00:00:00Z"}}
-    from tests.unit.operator.fleet.samples import target_of
-
     todo = _plan(target_of(obj), record)
     assert list(todo.slices[0].needs.items()) == [(f"lucknow-000{n}", Need.RETIRE) for n in (3, 2, 1)]
