@@ -30,17 +30,19 @@ async def list_group(aws: AwsPort, group: str) -> set[str] | None:
 
 async def remove_things(
     things: Things, sweeper: CertificateSweeper, target: Target, strays: list[str], halt: Halt
-) -> None:
-    """Remove things that no record tells of, with the certificates that are or were to be attached to them.
+) -> set[str]:
+    """Remove things that no record tells of, with the certificates that are or were to be attached to them. Gives
+    those that aren't the fleet's and are left alone.
 
     A thing joins its group before its certificate is asked for, so a thing without one may have one that was issued
     and never attached: that is found by the name in it.
     """
-    bare, removed = set(), []
+    bare, removed, foreign = set(), [], set()
     for thing in strays:
         if halt:
             break
         if not await things.ours(thing):
+            foreign.add(thing)
             continue
         removed.append(thing)
         if await things.remove_principals(thing) == 0:
@@ -53,6 +55,7 @@ async def remove_things(
         await things.remove_thing(thing)
     if removed:
         logger.info("removed things without a record", extra={"fleet": target.names.fleet, "things": len(removed)})
+    return foreign
 
 
 async def remove_shared(aws: AwsPort, shared: SharedResources, target: Target) -> None:

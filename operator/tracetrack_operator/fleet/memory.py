@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass, field
 
 from ..engine.errors import ReconcileError
+from .observe import Observed
+from .plan import FleetPlan, plan
 from .run import Run
 from .target import Setup
 
@@ -27,14 +29,15 @@ class Progress:
 class Memory:
     """`present` are the things in the group as last listed and changed by us; None before the first listing.
 
-    `error` kept the last run from going on, `scanner_errors` single scanners. `check_at` is when AWS is to be looked
+    `foreign` are things in the group that are someone else's. `error` kept the last run from going on,
+    `scanner_errors` single scanners. `check_at` is when AWS is to be looked
     at again, `not_before` when the next run may begin, both in monotonic seconds.
     """
 
-    namespace: str
-    name: str
+    uid: str
     setup: Setup | None = None
     present: set[str] | None = None
+    foreign: set[str] = field(default_factory=set)
     error: ReconcileError | None = None
     signing_error: ReconcileError | None = None
     scanner_errors: dict[str, ReconcileError] = field(default_factory=dict)
@@ -48,6 +51,20 @@ class Memory:
     @property
     def troubled(self) -> bool:
         return bool(self.error or self.signing_error or self.scanner_errors)
+
+    def plan(self, observed: Observed) -> FleetPlan:
+        """What is to do for the fleet, as far as is known now."""
+        return plan(observed, self.setup, self.present, self.foreign)
+
+    def turn(self, generation: int, deleting: bool) -> None:
+        """Note which generation of the fleet is worked on from here: a new one is tried without delay."""
+        if self.generation == generation:
+            return
+        self.generation = generation
+        self.succeeded()
+        if deleting:
+            # What kept it from being provisioned keeps nobody from removing it.
+            self.error, self.signing_error, self.scanner_errors = None, None, {}
 
     def backoff(self) -> float:
         """Note a run that could not finish; gives the seconds until the next may begin."""

@@ -7,8 +7,8 @@ from enum import StrEnum
 from ..api.constants import SLICE_CAPACITY
 from ..api.slice import Scanner, ScannerState
 from .observe import Observed
-from .slices import SliceRecord, certificate_file, key_file
-from .target import Setup, Target
+from .slices import ENDPOINT, SliceRecord, certificate_file, key_file
+from .target import Setup
 
 
 class Need(StrEnum):
@@ -51,7 +51,8 @@ def need_of(
 
 @dataclass(frozen=True)
 class SlicePlan:
-    """The work on one slice. `needs` is in the order of work; `refresh` is set when only its Secret is stale."""
+    """The work on one slice. `needs` is in the order of work; `refresh` is set when what its Secret holds for the
+    scanners beside their keys and certificates is stale."""
 
     record: SliceRecord
     needs: dict[str, Need]
@@ -60,6 +61,12 @@ class SlicePlan:
     @property
     def removes(self) -> bool:
         return any(need is Need.RETIRE for need in self.needs.values())
+
+    @property
+    def pending(self) -> set[str]:
+        """The scanners that are to be made or brought up to date."""
+        stale = set(self.record.scanners) if self.refresh else set()
+        return {scanner for scanner in stale | self.needs.keys() if self.needs.get(scanner) is not Need.RETIRE}
 
     @property
     def empty(self) -> bool:
@@ -82,25 +89,30 @@ class FleetPlan:
         return bool(self.slices or self.strays or self.doomed)
 
 
-def plan(observed: Observed, setup: Setup | None, present: Set[str] | None) -> FleetPlan:
-    """What is to do for a fleet. `present` are the things in its group, None when it hasn't been listed."""
+def plan(
+    observed: Observed, setup: Setup | None, present: Set[str] | None, foreign: Set[str] = frozenset()
+) -> FleetPlan:
+    """What is to do for a fleet. `present` are the things in its group, None when it hasn't been listed; `foreign`
+    are those of them that were found to be someone else's.
+    """
     target = observed.target
     records = {record.index: record for record in observed.slices}
     count = -(-target.replicas // SLICE_CAPACITY)
     for index in range(count):
         records.setdefault(index, SliceRecord(index, target.names.slice(index), thing_hash=target.thing_hash))
-    plans = [_plan_slice(target, record, setup, present) for _, record in sorted(records.items())]
+    plans = [_plan_slice(observed, record, setup, present) for _, record in sorted(records.items())]
     known = {target.names.thing(name) for each in plans for name in (*each.record.scanners, *each.needs)}
     removing = [each for each in reversed(plans) if each.removes]
     others = [each for each in plans if not each.removes and (each.needs or each.refresh)]
     return FleetPlan(
         slices=(*removing, *others),
-        strays=tuple(sorted((present or set()) - known)),
+        strays=tuple(sorted((present or set()) - known - foreign)),
         doomed=tuple(each for each in plans if each.empty and (each.record.slice_uid or each.record.secret_uid)),
     )
 
 
-def _plan_slice(target: Target, record: SliceRecord, setup: Setup | None, present: Set[str] | None) -> SlicePlan:
+def _plan_slice(observed: Observed, record: SliceRecord, setup: Setup | None, present: Set[str] | None) -> SlicePlan:
+    target = observed.target
     wanted = set(target.names.scanners(record.index, target.replicas))
     current = record.thing_hash == target.thing_hash
     needs: dict[str, Need] = {}
@@ -118,7 +130,19 @@ def _plan_slice(target: Target, record: SliceRecord, setup: Setup | None, presen
             needs[scanner] = need
     retiring = [scanner for scanner, need in needs.items() if need is Need.RETIRE]
     ordered = dict.fromkeys((*reversed(retiring), *(s for s in needs if needs[s] is not Need.RETIRE)))
-    refresh = (
-        setup is not None and bool(record.scanners) and not target.deleting and record.copy().refresh(target, setup)
-    )
-    return SlicePlan(record, {scanner: needs[scanner] for scanner in ordered}, refresh)
+    return SlicePlan(record, {scanner: needs[scanner] for scanner in ordered}, _stale(observed, record, setup))
+
+
+def _stale(observed: Observed, record: SliceRecord, setup: Setup | None) -> bool:
+    """Whether device keys and settings in the slice's Secret aren't what they should be, as far as can be told."""
+    target = observed.target
+    if target.deleting or not record.scanners:
+        return False
+    if any(entry.key_generation != target.generation for entry in record.entries.values()):
+        return True
+    if setup is None:
+        # AWS hasn't been looked at since the operator began: it goes by the mirror, and takes the endpoint as it is.
+        if observed.signing is None:
+            return False
+        setup = Setup(observed.signing, "", record.data.get(ENDPOINT, ""))
+    return record.copy().refresh(target, setup)

@@ -17,7 +17,6 @@ from . import metrics, status
 from .halt import Halt
 from .memory import Memory, Progress
 from .observe import Observed, observe
-from .plan import plan
 from .run import Run
 from .shared import SharedResources
 from .sweep import CertificateSweeper
@@ -36,7 +35,7 @@ class FleetReconciler:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._memories: dict[str, Memory] = {}
+        self._memories: dict[tuple[str, str], Memory] = {}
         self._gate = asyncio.Semaphore(RUNS_AT_ONCE)
         self._services = Services(
             context, SharedResources(context.aws), CertificateSweeper(context.aws, self._known_certificates)
@@ -47,7 +46,7 @@ class FleetReconciler:
         self._forget_gone(key, obj)
         if obj is None:
             return Result()
-        memory = self._memories.setdefault(uid_of(obj), Memory(key.namespace, key.name))
+        memory = self._memories.setdefault((key.namespace, key.name), Memory(uid_of(obj)))
         try:
             observed = observe(self._context, obj)
         except InvalidResourceError as error:
@@ -74,15 +73,13 @@ class FleetReconciler:
             if memory.run.generation != generation:
                 memory.run.stop()
             return LOOK_SECONDS
-        if memory.generation != generation:
-            memory.generation = generation
-            memory.succeeded()
+        memory.turn(generation, target.deleting)
         if target.deleting:
             if FINALIZER not in target.fleet.metadata.finalizers:
                 return None
         elif target.fleet.spec.suspend or not observed.deployment_found:
             return None
-        elif now < memory.check_at and not memory.troubled and not plan(observed, memory.setup, memory.present):
+        elif now < memory.check_at and not memory.troubled and not memory.plan(observed):
             return memory.check_at - now
         if now < memory.not_before:
             return memory.not_before - now
@@ -130,7 +127,7 @@ class FleetReconciler:
         before = obj.get("status") or {}
         conditions = Conditions(before.get("conditions", []), obj["metadata"].get("generation", 0))
         status.tell(conditions, observed, memory)
-        stored = await self._context.status.publish(obj, status.fields(observed, memory), conditions)
+        stored = await self._context.status.publish(obj, status.fields(observed), conditions)
         if stored is not None:
             self._context.cache.put(stored)
 
@@ -142,20 +139,16 @@ class FleetReconciler:
             self._context.cache.put(stored)
 
     def _forget_gone(self, key: Key, obj: Object | None) -> None:
-        """Drop what is known of earlier fleets of that name."""
-        current = uid_of(obj) if obj is not None else ""
-        gone = [
-            uid
-            for uid, memory in self._memories.items()
-            if (memory.namespace, memory.name) == (key.namespace, key.name) and uid != current
-        ]
-        for uid in gone:
-            run = self._memories[uid].run
-            if run and run.active:
-                run.stop()
-            del self._memories[uid]
-            metrics.forget_fleet(key.namespace, key.name)
-            engine_metrics.forget_conditions(key.kind, key.namespace, key.name)
+        """Drop what is known of an earlier fleet of that name."""
+        place = (key.namespace, key.name)
+        memory = self._memories.get(place)
+        if memory is None or (obj is not None and memory.uid == uid_of(obj)):
+            return
+        if memory.run and memory.run.active:
+            memory.run.stop()
+        del self._memories[place]
+        metrics.forget_fleet(key.namespace, key.name)
+        engine_metrics.forget_conditions(key.kind, key.namespace, key.name)
 
     def _known_certificates(self) -> set[str]:
         """The certificates that some slice tells of."""

@@ -73,13 +73,16 @@ class FleetWork:
             return
         present = self._memory.present or set()
         self._memory.present = present
-        todo = plan(observed, setup, present)
+        todo = self._memory.plan(observed)
         if any(each.removes for each in todo.slices) or todo.strays or todo.doomed:
             live = await self._store.live_fleet()
             if live is None or live["metadata"].get("generation") != self._target.fleet.metadata.generation:
                 return
         await self._slices(todo, setup, present)
-        await cleanup.remove_things(self._things, self._services.sweeper, self._target, list(todo.strays), self._halt)
+        strays = list(todo.strays)
+        self._memory.foreign |= await cleanup.remove_things(
+            self._things, self._services.sweeper, self._target, strays, self._halt
+        )
         present.difference_update(todo.strays if not self._halt else ())
         for each in todo.doomed:
             await self._store.remove(each.record)
@@ -141,13 +144,14 @@ class FleetWork:
         arn, made = await self._services.shared.ensure(self._target)
         endpoint = await self._services.shared.endpoint()
         memory.present = set() if made else await cleanup.list_group(self._aws, self._target.names.group) or set()
+        memory.foreign &= memory.present
         memory.setup = Setup(keys, arn, endpoint)
         interval = self._context.settings.fleet_check_seconds
         memory.check_at = time.monotonic() + interval * random.uniform(0.9, 1.1)  # noqa: S311
         return memory.setup
 
     async def _slices(self, todo: FleetPlan, setup: Setup, present: set[str]) -> None:
-        self._memory.scanner_errors = {}
+        memory, errors = self._memory, dict[str, ReconcileError]()
         gate = asyncio.Semaphore(SLICES_AT_ONCE)
 
         async def one(each: SlicePlan) -> None:
@@ -170,12 +174,15 @@ class FleetWork:
                     await work.run()
                 except ReconcileError as error:
                     self._halt.error = self._halt.error or error
-                self._memory.scanner_errors |= work.errors
+                errors.update(work.errors)
+                memory.scanner_errors = memory.scanner_errors | work.errors
 
         for each in todo.slices:
             if each.removes:
                 await one(each)
         await asyncio.gather(*(one(each) for each in todo.slices if not each.removes))
+        # Only now: what the last run found is told until this one has tried again.
+        memory.scanner_errors = errors
         if self._halt.error is not None:
             raise self._halt.error
 
