@@ -10,15 +10,19 @@ from collections.abc import Iterable
 
 from tracetrack_app import metrics
 from tracetrack_app.http.auth.devices import FleetDirectory
+from tracetrack_app.http.auth.legacycookies import LegacyCookies
 from tracetrack_app.http.auth.passwords import hash_password
 from tracetrack_app.http.auth.sessions import Sessions
 from tracetrack_app.settings import Settings, SettingsError
+from tracetrack_app.store.accounts import Accounts
+from tracetrack_app.store.audit import Audit
 from tracetrack_app.store.bags import Bags
 from tracetrack_app.store.bill_reports import BillReports
 from tracetrack_app.store.bills import Bills
 from tracetrack_app.store.cache import Cache
 from tracetrack_app.store.catalogue import Catalogue
 from tracetrack_app.store.coherence import Coherence
+from tracetrack_app.store.credentials import Credentials
 from tracetrack_app.store.database import Connector, connection_lost
 from tracetrack_app.store.ledger import Ledger
 from tracetrack_app.store.migrate import MigrationError, migrate, migrations
@@ -53,7 +57,15 @@ class Service:
         self.coherence = Coherence()
         self.cache = Cache(self.coherence)
         self.shared = Shared(settings.bindings.cache)
-        self.sessions = Sessions(settings.session_secret, self.shared.is_ended, settings.cookie_secure)
+        self.sessions = Sessions(
+            settings.session_secret,
+            self.shared.is_ended,
+            settings.cookie_secure,
+            absolute=settings.accounts.session_absolute,
+            idle=settings.accounts.session_idle,
+            previous=settings.accounts.previous_secrets,
+            legacy=LegacyCookies(settings.accounts.legacy_secret) if settings.accounts.legacy_secret else None,
+        )
         self.fleets = FleetDirectory(settings.bindings.fleets_dir())
         self.started = False
         self.draining = False
@@ -75,6 +87,9 @@ class Service:
         """Begin; returns before the database is there."""
         self._pool = await self.connector.pool()
         self._reads = Reads(self._pool)
+        self.audit = Audit(self._pool, self.settings.secrets)
+        self.accounts = Accounts(self._pool, self.audit, self.coherence.changed)
+        self.credentials = Credentials(self._pool, self.accounts, self.audit)
         capacity = self.settings.parent_capacity
         self.ledger = Ledger(self.connector, self._pool, self.settings.timezone, _nobody_caches)
         self.bags = Bags(self.ledger, capacity)
@@ -161,11 +176,11 @@ class Service:
 
     async def _ensure_admin(self) -> None:
         admin = self.settings.bindings.admin()
-        if await self.reads.has_admin():
+        if await self.accounts.has_admin():
             return
         if admin is None:
             _log.warning("there is no admin: set ADMIN_USER and ADMIN_PASSWORD, or mount the admin binding")
             return
         username, password = admin
-        if await self.reads.ensure_admin(username, await hash_password(password)):
+        if await self.accounts.ensure_admin(username, await hash_password(password)):
             _log.info("the first admin %r was created", username)

@@ -15,7 +15,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What a call may ask for; the pages and the API use the same names."""
+    """What a call may ask for; the pages, the API and the scopes of personal tokens use the same names."""
 
     SCAN = "scan"
     UNDO = "undo"
@@ -45,19 +45,28 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.BILLER: _BILLING,
     Role.ADMIN: frozenset(Permission),
 }
+# From the least to the most that a role may: a session does not outlive a step down.
+RANK: dict[Role, int] = {Role.DISPATCHER: 0, Role.BILLER: 1, Role.ADMIN: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person who is logged in, as the accounts have him now (not as he was when he logged in)."""
+    """A person who is logged in, as the accounts have him now (not as he was when he logged in).
+
+    `epoch` is raised to end all his sessions at once; `scopes` are what a personal token was limited to.
+    """
 
     user_id: int
     username: str
     role: Role
     area: str | None = None
+    epoch: int = 0
+    must_change_password: bool = False
+    totp: bool = False
+    scopes: frozenset[Permission] | None = None
 
     def may(self, permission: Permission) -> bool:
-        return permission in PERMISSIONS[self.role]
+        return permission in PERMISSIONS[self.role] and (self.scopes is None or permission in self.scopes)
 
     @property
     def scope(self) -> str | None:

@@ -26,6 +26,20 @@ class Refused(Exception):
         self.body = {"success": False, "message": message, **fields}
 
 
+class ProblemError(Exception):
+    """Ends a v1 request with this problem (see http/v1/problems.py); `fields` are its further members."""
+
+    def __init__(
+        self, status: int, name: str, title: str, detail: str, *, headers: dict[str, str] | None = None, **fields: Any
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.name = name
+        self.title = title
+        self.headers = headers
+        self.fields = fields
+
+
 def service_of(request: Request) -> Service:
     service: Service = request.app.state.service
     return service

@@ -11,7 +11,7 @@ import asyncpg
 
 from tracetrack_app.settings import DatabaseSettings, SettingsError
 
-_LOST = (
+LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
@@ -33,7 +33,7 @@ def connection_lost(error: BaseException) -> bool:
     """Whether a statement failed for want of a connection: it may have been committed or not, and a new one may do."""
     # asyncpg tells an argument it cannot encode by an error that is both its InterfaceError and a ValueError.
     unusable = isinstance(error, ValueError) and not isinstance(error, OSError | SettingsError)
-    return isinstance(error, _LOST) and not unusable
+    return isinstance(error, LOST) and not unusable
 
 
 _POOL_OPTIONS = ("loop", "connection_class", "record_class", "command_timeout")

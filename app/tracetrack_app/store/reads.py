@@ -1,4 +1,4 @@
-"""What is read from PostgreSQL, and the accounts kept in it."""
+"""What is read from PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ from typing import Any
 from tracetrack_app.domain.people import Principal, Role
 
 MAX_RECENT = 1000
-LOCK_AFTER = 5
-LOCK_MINUTES = 15
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    id: int
-    username: str
-    role: str
-    password_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +48,7 @@ class Reads:
     async def totals(self) -> Totals:
         row = await self._pool.fetchrow(
             "SELECT now() AS at, c.*, (SELECT count(*) FROM bills) AS bills,"
-            " (SELECT count(*) FROM users WHERE role = 'dispatcher') AS dispatchers"
+            " (SELECT count(*) FROM users WHERE role = 'dispatcher' AND active) AS dispatchers"
             " FROM (SELECT coalesce(sum(accepted), 0)::bigint AS scans,"
             " coalesce(sum(parents_created), 0)::bigint AS parents,"
             " coalesce(sum(children_created), 0)::bigint AS children FROM daily_counts) c"
@@ -89,50 +79,10 @@ class Reads:
         return (row["child_count"], row["capacity"]) if row else (0, 0)
 
     async def principal(self, user_id: int | None) -> Principal | None:
-        """The account as it is now; None when there is none."""
-        row = await self._pool.fetchrow("SELECT id, username, role, area FROM users WHERE id = $1", user_id)
-        return Principal(row["id"], row["username"], Role(row["role"]), row["area"]) if row else None
-
-    async def begin_login(self, username: str) -> tuple[User | None, datetime | None]:
-        """Count an attempt before its password is looked at: (user, None), (None, locked until) or (None, None).
-
-        Counting first means that attempts made at the same time cannot pass the limit together.
-        """
+        """The account as it is now; None when there is none that may log in."""
         row = await self._pool.fetchrow(
-            "UPDATE users SET"
-            " failed_logins = CASE WHEN locked_until IS NULL THEN failed_logins + 1 ELSE 1 END,"
-            " locked_until = CASE WHEN locked_until IS NULL AND failed_logins + 1 >= $2"
-            " THEN now() + make_interval(mins => $3) END"
-            " WHERE lower(username) = lower($1) AND (locked_until IS NULL OR locked_until <= now())"
-            " RETURNING id, username, role, password_hash",
-            username,
-            LOCK_AFTER,
-            LOCK_MINUTES,
-        )
-        if row is not None:
-            return User(*row), None
-        locked = await self._pool.fetchval("SELECT locked_until FROM users WHERE lower(username) = lower($1)", username)
-        return None, locked
-
-    async def login_succeeded(self, user_id: int, new_hash: str | None) -> None:
-        """Forget the failed attempts; store the password's hash made anew, if given."""
-        await self._pool.execute(
-            "UPDATE users SET failed_logins = 0, locked_until = NULL, password_hash = coalesce($2, password_hash)"
-            " WHERE id = $1",
+            "SELECT id, username, role, area, session_epoch, must_change_password, totp_enabled FROM users"
+            " WHERE id = $1 AND active AND approved",
             user_id,
-            new_hash,
         )
-
-    async def ensure_admin(self, username: str, password_hash: str) -> bool:
-        """Create the first admin if there is none; whether it was created."""
-        created = await self._pool.fetchval(
-            "INSERT INTO users (username, password_hash, role)"
-            " SELECT $1, $2, 'admin' WHERE NOT EXISTS (SELECT FROM users WHERE role = 'admin')"
-            " ON CONFLICT DO NOTHING RETURNING id",
-            username,
-            password_hash,
-        )
-        return created is not None
-
-    async def has_admin(self) -> bool:
-        return bool(await self._pool.fetchval("SELECT EXISTS (SELECT FROM users WHERE role = 'admin')"))
+        return Principal(row[0], row[1], Role(row[2]), *row[3:]) if row else None

@@ -31,6 +31,12 @@ EMPTIED = (
     "scan_ledger",
     "daily_counts",
     "settings",
+    "personal_tokens",
+    "password_resets",
+    "recovery_codes",
+    "promotion_requests",
+    "notifications",
+    "audit_log",
 )
 SIGNING_SECRET = b"0123456789abcdef0123456789abcdef"
 FLEET = {
@@ -154,7 +160,11 @@ async def app(stage: _Stage, redis_server: RedisServer) -> AppProcess:
             await connection.execute(f"DELETE FROM {table}")
         await connection.execute("DELETE FROM products WHERE NOT is_default")
         await connection.execute("DELETE FROM users WHERE username <> $1", ADMIN)
-        await connection.execute("UPDATE users SET failed_logins = 0, locked_until = NULL")
+        await connection.execute(
+            "UPDATE users SET failed_logins = 0, locked_until = NULL, totp_enabled = false, totp_secret = NULL,"
+            " totp_step = NULL, must_change_password = false, email = NULL"
+        )
+        await connection.execute("UPDATE audit_head SET seq = 0, hash = NULL, key_id = '', seal = ''")
     finally:
         await connection.close()
     return stage.process

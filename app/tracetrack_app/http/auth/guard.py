@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from tracetrack_app.domain.people import Permission, Principal
+from tracetrack_app.domain.people import Permission, Principal, Role
 from tracetrack_app.http.auth.sessions import Session
 from tracetrack_app.http.replies import Refused, service_of
-from tracetrack_app.store.database import connection_lost
-from tracetrack_app.store.writer import UnavailableError
+from tracetrack_app.store.guarded import guarded
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What someone must do before anything else, and the page where he does it."""
+
+    code: str
+    message: str
+    page: str
+
+
+_PASSWORD = Hold("password_change_required", "Choose a password of your own first.", "/profile/edit")
+_TOTP = Hold("totp_setup_required", "Set up two-factor log-in first: an admin needs it here.", "/2fa/setup")
 
 
 def signed_in(request: Request) -> Session:
@@ -21,18 +34,41 @@ def signed_in(request: Request) -> Session:
     return session
 
 
-async def principal(request: Request, permission: Permission) -> Principal:
-    """Who is logged in, as the accounts have him now. Raises Refused (401, or 403 without the permission), UnavailableError."""
-    session = signed_in(request)
+async def account(request: Request, session: Session) -> Principal | None:
+    """Whose session it is, as the accounts have him now; None when it no longer counts. Raises UnavailableError."""
     service = service_of(request)
-    try:
+    async with guarded(service.connector):
         found = await service.reads.principal(session.user_id)
-    except Exception as error:
-        if connection_lost(error):
-            raise UnavailableError(service.connector.explain(error) + ".") from error
-        raise
+    # A session of an earlier epoch was ended: by a new password, a step down, or "log out everywhere".
+    return found if found is not None and found.epoch == session.epoch else None
+
+
+def held_up(request: Request, who: Principal) -> Hold | None:
+    """What he must do before anything else."""
+    if who.must_change_password:
+        return _PASSWORD
+    if who.role is Role.ADMIN and not who.totp and service_of(request).settings.accounts.require_admin_totp:
+        return _TOTP
+    return None
+
+
+async def person(request: Request) -> Principal:
+    """Who is logged in, also while something holds him up. Raises Refused with 401, UnavailableError."""
+    found = await account(request, signed_in(request))
     if found is None:
-        raise Refused(401, "This account is no longer active.", auth_required=True, error_code="unauthorized")
+        raise Refused(401, "This session has ended: log in again.", auth_required=True, error_code="unauthorized")
+    return found
+
+
+async def principal(request: Request, permission: Permission) -> Principal:
+    """Who is logged in, as the accounts have him now.
+
+    Raises Refused (401, or 403 without the permission), UnavailableError.
+    """
+    found = await person(request)
+    hold = held_up(request, found)
+    if hold is not None:
+        raise Refused(403, hold.message, error_type="access_denied", error_code=hold.code, redirect=hold.page)
     if not found.may(permission):
         raise Refused(403, "Your role does not allow this.", error_type="access_denied", error_code="forbidden")
     return found

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from tracetrack_app.http.auth.guard import check_csrf
 from tracetrack_app.http.auth.login import MESSAGES, LoginResult, log_in
 from tracetrack_app.http.auth.sessions import Session
+from tracetrack_app.http.auth.trail import address_of, who
 from tracetrack_app.http.legacy.common import answered
 from tracetrack_app.http.pages.templates import page
 from tracetrack_app.http.replies import MAX_BODY, fields_of, reply, service_of
@@ -58,14 +59,15 @@ async def login(request: Request) -> Response:
     problem = await service.problem()
     if problem is not None:
         return _not_logged_in(request, session, fields, MESSAGES[LoginResult.UNAVAILABLE], 503)
-    address = request.client.host if request.client else ""
-    limits = (service.settings.login_limit, service.settings.address_login_limit)
-    attempt = await log_in(service.reads, service.shared, username, password, address, limits)
-    if attempt.user is None:
+    address = address_of(request)
+    attempt = await log_in(service, who(request, username=username), username, password, address)
+    if attempt.user is None or attempt.result is not LoginResult.OK:
         status = _STATUS.get(attempt.result, 200)
         return _not_logged_in(request, session, fields, MESSAGES[attempt.result], status)
     # A new session id, so that one planted before log-in is worth nothing.
-    session = service.sessions.create(attempt.user.id, attempt.user.username, attempt.user.role)
+    session = service.sessions.create(
+        attempt.user.id, attempt.user.username, attempt.user.role, epoch=attempt.user.epoch
+    )
     response = RedirectResponse("/dashboard", 302)
     service.sessions.set(request, response, session)
     response.delete_cookie("parent", path="/")
@@ -91,7 +93,7 @@ async def logout(request: Request) -> Response:
     if session is not None and request.method == "POST":
         check_csrf(request, session, await fields_of(request))
     if session is not None:
-        await service.shared.end_session(session.id, session.ends)
+        await service.shared.end_session(session.id, service.sessions.ends(session))
     response = RedirectResponse("/login", 302)
     service.sessions.clear(response)
     return response

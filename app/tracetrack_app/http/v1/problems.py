@@ -11,6 +11,13 @@ from starlette.responses import Response
 _encode = msgspec.json.Encoder().encode
 
 
+class FieldError(msgspec.Struct, frozen=True):
+    """A field of the request that will not do, and why."""
+
+    field: str
+    message: str
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What went wrong. `holder` is the parent or bill that holds the bag already."""
 
@@ -25,6 +32,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     holder: str | None = None
     child_count: int | None = None
     expected_count: int | None = None
+    errors: list[FieldError] | None = None
 
 
 def problem_type(name: str) -> str:

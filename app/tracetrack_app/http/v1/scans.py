@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tracetrack_app.domain.devicekeys import DeviceKeyError
 from tracetrack_app.domain.outcomes import MALFORMED, Entry, Refusal, detail, title
+from tracetrack_app.domain.people import Permission
 from tracetrack_app.domain.scans import Actor
+from tracetrack_app.http.auth.caller import bearer, require, unauthorized
 from tracetrack_app.http.replies import MAX_BODY, reply, service_of
 from tracetrack_app.http.v1.problems import Problem, problem, problem_type
 from tracetrack_app.ingest.scans import MAX_BILL, MAX_STATION, RawScan, submit
@@ -74,15 +75,14 @@ _scan = msgspec.json.Decoder(ScanIn)
 _anything = msgspec.json.Decoder()
 
 
-def _actor(request: Request) -> Actor | None:
+async def _actor(request: Request) -> Actor:
+    """Whose key or personal token it is. Raises ProblemError (401, 403) and UnavailableError."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
-        return None
-    try:
-        device = service_of(request).fleets.device(key.strip())
-    except DeviceKeyError:
-        return None
-    return Actor(fleet=device.fleet, scanner=device.scanner)
+        raise unauthorized()
+    who = await bearer(request, key.strip())
+    require(request, who, Permission.SCAN)
+    return who.actor
 
 
 def _read(body: bytes, actor: Actor) -> tuple[RawScan | None, str]:
@@ -113,10 +113,7 @@ def _read(body: bytes, actor: Actor) -> tuple[RawScan | None, str]:
 
 async def record(request: Request) -> Response:
     """The handler."""
-    actor = _actor(request)
-    if actor is None:
-        words = "Send a valid device key: Authorization: Bearer <key>."
-        return problem(401, "unauthorized", "No valid device key", words, headers={"WWW-Authenticate": "Bearer"})
+    actor = await _actor(request)
     raw, reason = _read(await request.body(), actor)
     if raw is None:
         return problem(422, Refusal.MALFORMED_SCAN, title(Refusal.MALFORMED_SCAN), reason)
@@ -184,12 +181,13 @@ def describe() -> dict[str, Any]:
         f" Station is kept to {MAX_STATION} characters, a bill's id to {MAX_BILL}.",
         "operationId": "record_scan",
         "tags": ["scans"],
-        "security": [{"deviceKey": []}],
+        "security": [{"bearer": []}],
         "requestBody": {"required": True, "content": {"application/json": {"schema": scan_in}}},
         "responses": {
             "201": {"description": "Recorded", "content": json_of},
             "200": {"description": "Had been recorded before; the same body as then", "content": json_of},
-            "401": {"description": "No valid device key", "content": problem_of},
+            "401": {"description": "No valid device key or personal token", "content": problem_of},
+            "403": {"description": "The token does not give the permission `scan`", "content": problem_of},
             "409": {
                 "description": f"Refused by a rule, kept in the ledger; type is one of {types}",
                 "content": problem_of,
