@@ -10,18 +10,26 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from tracetrack_app import __version__
 from tracetrack_app.http import health, legacy, pages, v1
 from tracetrack_app.http.errors import HANDLERS
 from tracetrack_app.http.observe import Observe
 from tracetrack_app.http.pages.templates import STATIC
+from tracetrack_app.http.v1.hot import HotScans
 from tracetrack_app.service import Service
 from tracetrack_app.settings import Settings
 
 
 class Application(FastAPI):
     """FastAPI with the hot routes, which it does not know of, added to its OpenAPI document."""
+
+    hot: HotScans
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not await self.hot.take(scope, receive, send):
+            await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -47,6 +55,10 @@ def create_app(settings: Settings) -> Application:
         finally:
             await service.stop()
 
+    observation: dict[str, Any] = {
+        "leaving": lambda: service.draining,
+        "paths": frozenset(route.path for route in routes),
+    }
     app = Application(
         title="TraceTrack",
         version=__version__,
@@ -54,12 +66,11 @@ def create_app(settings: Settings) -> Application:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
-        middleware=[
-            Middleware(Observe, leaving=lambda: service.draining, paths=frozenset(route.path for route in routes))
-        ],
+        middleware=[Middleware(Observe, **observation)],
         exception_handlers=HANDLERS,
     )
     app.state.service = service
+    app.hot = HotScans(service, **observation)
     app.router.routes[:0] = routes
     for router in v1.ROUTERS:
         app.include_router(router)

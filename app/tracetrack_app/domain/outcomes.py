@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+import msgspec
 
 from tracetrack_app.domain.codes import NOT_A_CODE
 
@@ -54,8 +55,7 @@ MALFORMED = frozenset({Refusal.MALFORMED_CODE, Refusal.MALFORMED_SCAN, Refusal.P
 """Refusals of the request itself, whatever the state of the bags: HTTP 422 rather than 409."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One ledger entry, as recorded.
 
     `replay` tells that the scan_id had been recorded before this call. `child_count` and `capacity` are the parent's

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from tracetrack_app.domain.outcomes import Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True, gc=False):
     """Who scans: a user by id, or a scanner by fleet and name. `area` is the one he is limited to, if any."""
 
     user_id: int | None = None
@@ -24,8 +24,7 @@ class Actor:
         return f"user:{self.user_id}" if self.user_id is not None else f"scanner:{self.fleet}/{self.scanner}"
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(msgspec.Struct, frozen=True, gc=False):
     """One scan. `code`, `parent` and `bill` are in their stored form; `kind` is None for a code that is none.
 
     `refusal` is set for a scan that is refused before the bags are looked at: it is recorded all the same.
@@ -43,8 +42,7 @@ class Scan:
     refusal: Refusal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
+class Undo(msgspec.Struct, frozen=True, gc=False):
     """Take a named child (`code`) out of its parent, or the newest child scanned into `parent` within an hour."""
 
     scan_id: UUID

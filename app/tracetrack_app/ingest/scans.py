@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
+
+import msgspec
 
 from tracetrack_app.domain import codes
 from tracetrack_app.domain.outcomes import Entry, Refusal
@@ -15,8 +16,7 @@ MAX_STATION = 100
 MAX_BILL = 50
 
 
-@dataclass(frozen=True, slots=True)
-class RawScan:
+class RawScan(msgspec.Struct, frozen=True, gc=False):
     """A scan as it was sent. `parent` and `bill` are None when not given; `expect` refuses the other kind of bag."""
 
     scan_id: UUID
@@ -33,32 +33,36 @@ class RawScan:
 
 def judge(raw: RawScan) -> Scan:
     """The scan in its stored form, refused already where its words alone decide that."""
-    station = codes.clean_text(raw.station, MAX_STATION)
     bill = codes.clean_text(raw.bill, MAX_BILL) if raw.bill is not None else None
     parent = codes.clean(raw.parent) if raw.parent is not None else None
-    scan = Scan(raw.scan_id, codes.clean(raw.code), None, parent, raw.actor, raw.source, raw.captured_at, station, bill)
+    code, kind, refusal = codes.clean(raw.code), None, None
     if raw.malformed:
-        return replace(scan, refusal=Refusal.MALFORMED_SCAN)
-    try:
-        code = codes.parse(raw.code)
-        scan = replace(scan, code=code.text, kind=code.kind)
-        if parent is not None and parent == code.text:
-            return replace(scan, refusal=Refusal.SELF_LINK)
-        if parent is not None:
-            scan = replace(scan, parent=codes.parse_parent(parent).text)
-    except codes.MalformedCodeError:
-        return replace(scan, refusal=Refusal.MALFORMED_CODE)
-    return replace(scan, refusal=_refusal(code, scan, raw.expect))
+        refusal = Refusal.MALFORMED_SCAN
+    else:
+        try:
+            parsed = codes.parse(raw.code)
+            code, kind = parsed.text, parsed.kind
+            if parent is None:
+                refusal = _refusal(kind, parent, bill, raw.expect)
+            elif parent == code:
+                refusal = Refusal.SELF_LINK
+            else:
+                parent = codes.parse_parent(parent).text
+                refusal = _refusal(kind, parent, bill, raw.expect)
+        except codes.MalformedCodeError:
+            refusal = Refusal.MALFORMED_CODE
+    station = codes.clean_text(raw.station, MAX_STATION)
+    return Scan(raw.scan_id, code, kind, parent, raw.actor, raw.source, raw.captured_at, station, bill, refusal)
 
 
-def _refusal(code: codes.Code, scan: Scan, expect: codes.Kind | None) -> Refusal | None:
-    if expect is not None and code.kind is not expect:
+def _refusal(kind: codes.Kind, parent: str | None, bill: str | None, expect: codes.Kind | None) -> Refusal | None:
+    if expect is not None and kind is not expect:
         return Refusal.WRONG_BAG_TYPE
-    if code.kind is codes.Kind.PARENT:
-        return Refusal.WRONG_BAG_TYPE if scan.parent is not None else None
-    if scan.bill is not None:
+    if kind is codes.Kind.PARENT:
+        return Refusal.WRONG_BAG_TYPE if parent is not None else None
+    if bill is not None:
         return Refusal.WRONG_BAG_TYPE
-    return Refusal.PARENT_REQUIRED if scan.parent is None else None
+    return Refusal.PARENT_REQUIRED if parent is None else None
 
 
 async def submit(writer: Writer, raw: RawScan) -> Entry:
@@ -69,7 +73,7 @@ async def submit(writer: Writer, raw: RawScan) -> Entry:
     scan = judge(raw)
     entry = await writer.record(scan)
     if entry.replay and not _same(entry, scan, raw.source):
-        return await writer.record(replace(scan, scan_id=uuid4(), refusal=Refusal.SCAN_ID_REUSED))
+        return await writer.record(msgspec.structs.replace(scan, scan_id=uuid4(), refusal=Refusal.SCAN_ID_REUSED))
     return entry
 
 

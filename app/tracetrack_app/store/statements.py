@@ -8,6 +8,9 @@ from typing import Any
 from tracetrack_app.domain.outcomes import Entry, Outcome, Refusal
 from tracetrack_app.domain.scans import Scan, Undo
 
+# A look-up: calling the enumeration takes several times as long.
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_REFUSALS = {refusal.value: refusal for refusal in Refusal}
 # Columns by name: a column added by a newer version must not change what a prepared statement returns.
 _RETURNING = (
     "r.replay, (r.entry).id, (r.entry).scan_id, (r.entry).outcome, (r.entry).refusal, (r.entry).code, (r.entry).kind,"
@@ -93,4 +96,4 @@ def alone(item: Scan | Undo) -> bool:
 def entry(row: Any) -> Entry:
     """The ledger entry in a row of one of the three statements."""
     replay, number, scan_id, outcome, refusal, *rest = row
-    return Entry(number, scan_id, replay, Outcome(outcome), Refusal(refusal) if refusal else None, *rest)
+    return Entry(number, scan_id, replay, _OUTCOMES[outcome], _REFUSALS[refusal] if refusal else None, *rest)

@@ -14,13 +14,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from tracetrack_app import metrics
-from tracetrack_app.domain.outcomes import Entry
+from tracetrack_app.domain.outcomes import Entry, Outcome, Refusal
 from tracetrack_app.domain.scans import Scan, Undo
 from tracetrack_app.store.database import Connector, connection_lost
 from tracetrack_app.store.statements import alone, entry, statement
@@ -31,6 +32,8 @@ RACES = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.Se
 _STATEMENT_TIMEOUT = 15.0
 _LOOK_AHEAD = 1024
 _ROW_ATTEMPTS = 3
+_EXPIRY_INTERVAL = 0.1
+_counters: dict[tuple[Outcome, Refusal | None], Any] = {}
 
 
 class UnavailableError(RuntimeError):
@@ -49,13 +52,15 @@ class _Waiting:
     deadline: float
     sent: bool = False
     sent_again: bool = False
+    # Answered or given up. Not the same as future.done(): a caller that leaves does not end the recording.
+    settled: bool = False
 
 
 def _keys(item: Scan | Undo) -> tuple[Hashable, ...]:
     code = item.code if item.code is not None else item.parent
     if isinstance(item, Scan) and (item.refusal is not None or item.kind is None):
-        return (item.scan_id,)
-    return (item.scan_id, code)
+        return (item.scan_id.int,)
+    return (item.scan_id.int, code)
 
 
 class Writer:
@@ -79,6 +84,8 @@ class Writer:
         self._queue_limit = queue_limit
         self._batch_size = batch_size
         self._queue: deque[_Waiting] = deque()
+        self._unsettled: deque[_Waiting] = deque()
+        self._watching = False
         self._busy: set[Hashable] = set()
         self._idle = [_Channel(connector) for _ in range(connections)]
         self._channels = tuple(self._idle)
@@ -109,12 +116,12 @@ class Writer:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(item, _keys(item), loop.create_future(), loop.time() + self._timeout)
         self._queue.append(waiting)
+        self._unsettled.append(waiting)
+        if not self._watching:
+            self._watching = True
+            loop.call_later(_EXPIRY_INTERVAL, self._expire)
         self._flush_soon()
-        expiry = loop.call_at(waiting.deadline, self._expire, waiting)
-        try:
-            return await asyncio.shield(waiting.future)
-        finally:
-            expiry.cancel()
+        return await waiting.future
 
     async def drain(self) -> None:
         """Take nothing more, record what waits, close the connections."""
@@ -126,10 +133,20 @@ class Writer:
         for channel in self._channels:
             await channel.close()
 
-    def _expire(self, waiting: _Waiting) -> None:
-        if not waiting.sent:
-            self._queue.remove(waiting)
-        _fail(waiting, UnavailableError("The database does not answer.", 5))
+    def _expire(self) -> None:
+        """Give up on those whose time has passed: one timer for all, as they come in the order of their deadlines."""
+        loop = asyncio.get_running_loop()
+        unsettled, now = self._unsettled, loop.time()
+        while unsettled and (unsettled[0].settled or unsettled[0].deadline <= now):
+            waiting = unsettled.popleft()
+            if waiting.settled:
+                continue
+            if not waiting.sent:
+                self._queue.remove(waiting)
+            _fail(waiting, UnavailableError("The database does not answer.", 5))
+        self._watching = bool(unsettled)
+        if self._watching:
+            loop.call_later(_EXPIRY_INTERVAL, self._expire)
 
     def _flush_soon(self) -> None:
         if not self._flush_due and self._idle:
@@ -156,7 +173,8 @@ class Writer:
             waiting = self._queue.popleft()
             single = alone(waiting.item)
             # A key of a skipped scan is held back too: what came first about a bag goes first.
-            if (single and batch) or any(key in self._busy or key in held for key in waiting.keys):
+            free = self._busy.isdisjoint(waiting.keys) and held.isdisjoint(waiting.keys)
+            if (single and batch) or not free:
                 held.update(waiting.keys)
                 skipped.append(waiting)
                 continue
@@ -183,7 +201,7 @@ class Writer:
             self._flush()
 
     async def _record(self, channel: _Channel, batch: list[_Waiting], *, singly: bool = False) -> None:
-        while not all(waiting.future.done() for waiting in batch):
+        while not all(waiting.settled for waiting in batch):
             try:
                 entries = await channel.execute([waiting.item for waiting in batch], self._capacity, self._timezone)
             except Exception as error:
@@ -218,14 +236,24 @@ class Writer:
 
 def _answer(waiting: _Waiting, result: Entry) -> None:
     if waiting.sent_again and result.replay:
-        result = replace(result, replay=False)
+        result = msgspec.structs.replace(result, replay=False)
     if not result.replay:
-        metrics.SCANS.labels(result.outcome, result.refusal or "").inc()
+        _count(result)
+    waiting.settled = True
     if not waiting.future.done():
         waiting.future.set_result(result)
 
 
+def _count(result: Entry) -> None:
+    key = (result.outcome, result.refusal)
+    counter = _counters.get(key)
+    if counter is None:
+        counter = _counters[key] = metrics.SCANS.labels(result.outcome, result.refusal or "")
+    counter.inc()
+
+
 def _fail(waiting: _Waiting, error: UnavailableError) -> None:
+    waiting.settled = True
     if not waiting.future.done():
         waiting.future.set_exception(error)
         waiting.future.exception()

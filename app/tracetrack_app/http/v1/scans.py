@@ -19,7 +19,7 @@ from tracetrack_app.http.auth.caller import bearer, require, unauthorized
 from tracetrack_app.http.replies import MAX_BODY, reply, service_of
 from tracetrack_app.http.v1.problems import Problem, problem, problem_type
 from tracetrack_app.ingest.scans import MAX_BILL, MAX_STATION, RawScan, submit
-from tracetrack_app.store.writer import UnavailableError
+from tracetrack_app.store.writer import UnavailableError, Writer
 
 SOURCE = "v1"
 
@@ -114,18 +114,24 @@ def _read(body: bytes, actor: Actor) -> tuple[RawScan | None, str]:
 async def record(request: Request) -> Response:
     """The handler."""
     actor = await _actor(request)
-    raw, reason = _read(await request.body(), actor)
+    answer = await answered(service_of(request).writer, await request.body(), actor)
+    return answer if isinstance(answer, Response) else reply(*answer)
+
+
+async def answered(writer: Writer, body: bytes, actor: Actor) -> tuple[ScanOut, int] | Response:
+    """The body and status of an accepted scan; the whole reply to any other."""
+    raw, reason = _read(body, actor)
     if raw is None:
         return problem(422, Refusal.MALFORMED_SCAN, title(Refusal.MALFORMED_SCAN), reason)
     try:
-        entry = await submit(service_of(request).writer, raw)
+        entry = await submit(writer, raw)
     except UnavailableError as error:
         words = f"{error} Send it again with the same scan_id."
         headers = {"Retry-After": str(error.retry_after)}
         return problem(503, "unavailable", "The scan could not be recorded now", words, headers=headers)
     if entry.refusal is not None:
         return _refused(entry, entry.refusal, reason)
-    return reply(accepted(entry), 200 if entry.replay else 201)
+    return accepted(entry), 200 if entry.replay else 201
 
 
 def accepted(entry: Entry) -> ScanOut:
