@@ -34,10 +34,11 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             document = super().openapi()
-            scan = v1.describe()
-            document["paths"]["/api/v1/scans"] = scan["path"]
-            components = document.setdefault("components", {})
-            components.setdefault("schemas", {}).update(scan["schemas"])
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            for path, describe in v1.DESCRIBED.items():
+                described = describe()
+                document["paths"].setdefault(path, {}).update(described["path"])
+                schemas.update(described["schemas"])
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -45,7 +46,7 @@ class Application(FastAPI):
 def create_app(settings: Settings) -> Application:
     """The application; connects when its lifespan begins, drains when that ends."""
     service = Service(settings)
-    routes = [*v1.ROUTES, *legacy.ROUTES, *health.ROUTES, *pages.ROUTES]
+    routes: list[Any] = [*v1.ROUTES, *legacy.ROUTES, *health.ROUTES, *pages.ROUTES]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

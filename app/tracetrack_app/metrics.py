@@ -23,11 +23,34 @@ DATABASE_ERRORS = Counter(
 LOGINS = Counter("tracetrack_logins", "Log-ins by result: ok, refused, locked, limited, unavailable", ["result"])
 READY = Gauge("tracetrack_ready", "1 while the app takes requests: database reached, schema current, not draining")
 FLEETS = Gauge("tracetrack_fleets", "Scanner fleets whose keys are known")
+CACHE_READS = Counter(
+    "tracetrack_cache_reads",
+    "Reads by the level that answered: process, redis, database (not cached), bypass (the cache was off)",
+    ["level"],
+)
+CACHE_ENTRIES = Gauge("tracetrack_cache_entries", "Values kept in this process")
+CACHE_LEASE = Gauge("tracetrack_cache_lease", "1 while this replica may answer from its caches")
+CACHE_PRELOADED = Gauge("tracetrack_cache_preloaded", "Bags put into Redis by the pre-load of this replica")
+INVALIDATIONS = Counter("tracetrack_cache_invalidations", "Keys dropped because what they stand for changed")
+COHERENCE_WAIT = Histogram(
+    "tracetrack_cache_acknowledgement_seconds",
+    "Time from a commit until no replica can answer with what was before",
+    buckets=(0.0005, 0.001, *_SECONDS),
+)
+SOCKETS = Gauge("tracetrack_event_sockets", "Open sockets of live events")
+EVENTS = Counter("tracetrack_events", "Live events for sockets: sent, dropped (the socket was too slow)", ["fate"])
 
 __all__ = [
     "BATCH_SIZE",
+    "CACHE_ENTRIES",
+    "CACHE_LEASE",
+    "CACHE_PRELOADED",
+    "CACHE_READS",
+    "COHERENCE_WAIT",
     "DATABASE_ERRORS",
+    "EVENTS",
     "FLEETS",
+    "INVALIDATIONS",
     "IN_FLIGHT",
     "LATENCY",
     "LOGINS",
@@ -37,4 +60,5 @@ __all__ = [
     "REGISTRY",
     "REQUESTS",
     "SCANS",
+    "SOCKETS",
 ]

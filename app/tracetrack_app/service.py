@@ -6,9 +6,11 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from tracetrack_app import metrics
+from tracetrack_app.domain.outcomes import Entry
+from tracetrack_app.domain.scans import Scan, Undo
 from tracetrack_app.http.auth.devices import FleetDirectory
 from tracetrack_app.http.auth.legacycookies import LegacyCookies
 from tracetrack_app.http.auth.passwords import hash_password
@@ -24,21 +26,20 @@ from tracetrack_app.store.catalogue import Catalogue
 from tracetrack_app.store.coherence import Coherence
 from tracetrack_app.store.credentials import Credentials
 from tracetrack_app.store.database import Connector, connection_lost
+from tracetrack_app.store.feed import Feed
 from tracetrack_app.store.ledger import Ledger
 from tracetrack_app.store.migrate import MigrationError, migrate, migrations
 from tracetrack_app.store.migrate_guard import Limits
+from tracetrack_app.store.preload import Preload
 from tracetrack_app.store.reads import Reads
 from tracetrack_app.store.returns import Returns
 from tracetrack_app.store.shared import Shared
+from tracetrack_app.store.views import Views, keys_of
 from tracetrack_app.store.writer import Writer
 
 _log = logging.getLogger(__name__)
 _PING_EVERY = 1.0
 _REMIND_EVERY = 30.0
-
-
-async def _nobody_caches(keys: Iterable[str]) -> None:
-    pass
 
 
 class Service:
@@ -47,15 +48,17 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.connector = Connector(settings.bindings.database)
+        self.coherence = Coherence(self.connector, settings.bindings.cache)
+        self.cache = Cache(self.coherence)
+        self.feed = Feed(self.coherence)
         self.writer = Writer(
             self.connector,
             capacity=settings.parent_capacity,
             timezone=settings.timezone,
             timeout=settings.scan_timeout,
             queue_limit=settings.queue_limit,
+            committed=self._committed,
         )
-        self.coherence = Coherence()
-        self.cache = Cache(self.coherence)
         self.shared = Shared(settings.bindings.cache)
         self.sessions = Sessions(
             settings.session_secret,
@@ -86,12 +89,14 @@ class Service:
     async def start(self) -> None:
         """Begin; returns before the database is there."""
         self._pool = await self.connector.pool()
-        self._reads = Reads(self._pool)
+        self._reads = Reads(self._pool, self.cache)
+        self.views = Views(self._pool, self.cache)
+        self.preload = Preload(self._pool, self.coherence)
         self.audit = Audit(self._pool, self.settings.secrets)
         self.accounts = Accounts(self._pool, self.audit, self.coherence.changed)
         self.credentials = Credentials(self._pool, self.accounts, self.audit)
         capacity = self.settings.parent_capacity
-        self.ledger = Ledger(self.connector, self._pool, self.settings.timezone, _nobody_caches)
+        self.ledger = Ledger(self.connector, self._pool, self.settings.timezone, self.coherence.changed)
         self.bags = Bags(self.ledger, capacity)
         self.bills = Bills(self.ledger)
         self.bill_reports = BillReports(self.ledger)
@@ -108,6 +113,8 @@ class Service:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
         await self.writer.drain()
+        await self.preload.stop()
+        await self.coherence.stop()
         await self.fleets.close()
         await self.shared.close()
         pool = self._pool
@@ -116,6 +123,9 @@ class Service:
                 await asyncio.wait_for(pool.close(), 5)  # type: ignore[attr-defined]
             except TimeoutError:
                 pool.terminate()  # type: ignore[attr-defined]
+
+    async def _committed(self, entries: Sequence[Entry], doubtful: Sequence[Scan | Undo]) -> None:
+        await self.coherence.changed(keys_of(entries, doubtful), self.feed.raw(entries))
 
     async def problem(self) -> str | None:
         """Why the app cannot take requests now; None when it can."""
@@ -158,6 +168,8 @@ class Service:
                     _log.warning("%s", self._problem, exc_info=None if known else error)
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 5.0)
+        self.coherence.start()
+        self.preload.start()
         self.started = True
         gc.collect()
         gc.freeze()

@@ -60,7 +60,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     `replay` tells that the scan_id had been recorded before this call. `child_count` and `capacity` are the parent's
     after the scan, `bill_count` and `bill_capacity` the bill's; None where none is concerned. `holder` is the parent
-    or bill that holds the bag already.
+    or bill that holds the bag already; `area` is that of the bag or of who scanned it.
     """
 
     id: int
@@ -80,6 +80,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     station: str
     captured_at: datetime
     recorded_at: datetime
+    area: str | None = None
 
     @property
     def accepted(self) -> bool:

@@ -1,31 +1,474 @@
 """Keeps the caches of all replicas fresh: no answer from a cache is older than the last write that was answered.
 
-A writer calls `changed` after its commit and before it answers; that returns once no replica can answer from its
-caches with what was there before.
+A writer calls `changed` after its commit and before it answers. That removes the keys here and in Redis, publishes
+them, and waits until every other replica that may be caching has said that it dropped them, or cannot be caching any
+more. A replica answers from its caches only while `caching` holds: its lease is valid (`membership`), its connection to
+Redis is up, every replica's row names the same run of the same Redis, and all that has been so for a LEASE, so that all
+writers know of it. Whenever it stops to hold, everything kept in the process is dropped.
+
+Without Redis a writer says so in its row. Once every other replica has seen that, or its lease has run out, nobody
+caches and nobody is waited for; what changed meanwhile is removed from Redis before this replica takes part again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from tracetrack_app import metrics
+from tracetrack_app.settings import CacheSettings, SettingsError
+from tracetrack_app.store.database import Connector
+from tracetrack_app.store.link import Link, LinkLostError, ReplyError
+from tracetrack_app.store.membership import SETTLE, Membership, Peer, View
+
+_log = logging.getLogger(__name__)
+_PATIENCE = 10.0
+_REPLY_WITHIN = 1.5
+_NOTHING = msgspec.Raw(b"\xc0")
+_MAX_UNDELIVERED = 100_000
+_DELETE_AT_ONCE = 1000
+
+Forget = Callable[[frozenset[str] | None], None]
+"""Called with the keys that changed; with None everything is to be forgotten."""
+
+
+class Changes(msgspec.Struct, array_like=True):
+    """What a writer publishes. `keys` is None when everything changed. `events` are for whoever watches."""
+
+    writer: bytes
+    number: int
+    epoch: int
+    keys: list[str] | None
+    events: msgspec.Raw = _NOTHING
+
+
+class _Seen(msgspec.Struct, array_like=True):
+    replica: bytes
+    number: int
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_changes = msgspec.msgpack.Decoder(Changes).decode
+_decode_seen = msgspec.msgpack.Decoder(_Seen).decode
+
+
+class _Wait:
+    """One call of `changed` that has not been answered. `number` is that of the message that carries its keys."""
+
+    __slots__ = ("delivered", "future", "keys", "number", "pending", "view_after")
+
+    def __init__(self, keys: frozenset[str] | None, future: asyncio.Future[None]) -> None:
+        self.keys = keys
+        self.future = future
+        self.number = 0
+        self.delivered = False
+        self.pending: set[UUID] | None = None
+        self.view_after = 0.0
 
 
 class Coherence:
     """One replica's part in keeping the caches fresh."""
 
-    def __init__(self) -> None:
-        self._listeners: list[Callable[[frozenset[str]], None]] = []
+    def __init__(self, connector: Connector, settings: Callable[[], CacheSettings]) -> None:
+        self._settings = settings
+        self._membership = Membership(connector, self._viewed, self._lapsed)
+        self._me = uuid4().bytes
+        self._forgetters: list[Forget] = []
+        self._watchers: list[Callable[[msgspec.Raw], None]] = []
+        self._link: Link | None = None
+        self._attached = False
+        self._link_lost = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._until = 0.0
+        self._settled_at = 0.0
+        self._need_view_after = 0.0
+        self._was_caching = False
+        self._epoch: tuple[str, int] = ("", 0)
+        self._sent = 0
+        self._received: dict[bytes, int] = {}
+        self._to_acknowledge: dict[bytes, int] = {}
+        self._acknowledged: dict[UUID, int] = {}
+        self._waits: list[_Wait] = []
+        self._undelivered: set[str] = set()
+        self._everything_undelivered = False
+        self._told = True
 
-    def listen(self, forget: Callable[[frozenset[str]], None]) -> None:
-        """Have `forget` called with every set of keys that changed, here or on another replica."""
-        self._listeners.append(forget)
+    # --- what others use
 
-    async def changed(self, keys: Iterable[str]) -> None:
+    def listen(self, forget: Forget) -> None:
+        """Have `forget` called with every set of keys that changed, here or on another replica; None is everything."""
+        self._forgetters.append(forget)
+
+    def watch(self, watcher: Callable[[msgspec.Raw], None]) -> None:
+        """Have `watcher` called with the events (MessagePack) that came with changes, here or elsewhere.
+
+        Without a connection to Redis those of others are missed; an event that is None tells that this may have been.
+        """
+        self._watchers.append(watcher)
+
+    @property
+    def caching(self) -> bool:
+        """Whether what is cached may be used at this moment."""
+        return time.monotonic() < self._until
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other replica hears of changes made here."""
+        view = self._membership.view
+        return not self._attached or (view is not None and not view.peers and time.monotonic() < view.valid_until)
+
+    @property
+    def link(self) -> Link | None:
+        """The connection to Redis while it is up."""
+        return self._link
+
+    @property
+    def prefix(self) -> str:
+        """What keys in Redis begin with."""
+        return f"tt:{self._epoch[0]}:{self._epoch[1]}:"
+
+    async def changed(self, keys: Iterable[str], events: msgspec.Raw | None = None) -> None:
         """The things under these cache keys have changed in PostgreSQL: no cache may answer with what was before.
 
         Call it after the commit, also when its fate is unknown, and before the answer to whoever asked for the change.
-        Never raises for want of Redis; takes milliseconds as a rule, and at most a few seconds, once, when a replica or
-        Redis has just gone.
+        Does not fail for want of Redis; takes about a millisecond as a rule, and some two seconds when a replica or
+        Redis has just gone. Raises TimeoutError when PostgreSQL does not tell for ten seconds which replicas there are.
         """
-        found = frozenset(keys)
-        for forget in self._listeners:
-            forget(found)
+        await self._change(frozenset(keys), events)
+
+    async def changed_everything(self) -> None:
+        """As `changed`, for a change past counting or by unknown hands. The caches in Redis are left behind."""
+        await self._membership.bump()
+        await self._change(None, None)
+
+    # --- the two ends of its life
+
+    def start(self) -> None:
+        """Begin to take part. The schema must be there."""
+        self._membership.start()
+        self._task = asyncio.create_task(self._keep_link())
+
+    async def stop(self) -> None:
+        """Take part no more. No change may be under way."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        unclean = not self._attached or bool(self._undelivered) or self._everything_undelivered
+        self._off()
+        await self._membership.stop(bump=unclean)
+        if self._link is not None:
+            self._link.close()
+
+    # --- changes made here
+
+    async def _change(self, keys: frozenset[str] | None, events: msgspec.Raw | None) -> None:
+        self._forget(keys)
+        if events is not None:
+            self._show(events)
+        if self._task is None:
+            return
+        if keys is not None and not keys:
+            if events is not None and self._attached:
+                self._publish([], keys, events)
+            return
+        wait = _Wait(keys, asyncio.get_running_loop().create_future())
+        self._waits.append(wait)
+        if keys is None:
+            wait.view_after = self._need_view_after = time.monotonic()
+            self._membership.hurry()
+        if self._attached:
+            self._publish([wait], keys, events)
+        self._settle()
+        if not self._attached and not wait.future.done():
+            self._membership.hurry()
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await wait.future
+        except TimeoutError:
+            raise TimeoutError("PostgreSQL does not tell which replicas there are") from None
+        finally:
+            if wait in self._waits:
+                self._waits.remove(wait)
+                self._keep_undelivered(keys)
+            metrics.COHERENCE_WAIT.observe(time.perf_counter() - began)
+
+    def _publish(self, waits: Sequence[_Wait], keys: frozenset[str] | None, events: msgspec.Raw | None) -> None:
+        link = self._link
+        if link is None:
+            return
+        alone = self.alone
+        reply: asyncio.Future[Any] | None = None
+        for some in self._deletions(keys or ()):
+            reply = link.send("DEL", *some)
+        for wait in waits:
+            wait.number, wait.delivered, wait.pending = self._sent, False, set() if alone else None
+        if not alone:
+            self._sent += 1
+            for wait in waits:
+                wait.number = self._sent
+            names = None if keys is None else list(keys)
+            message = Changes(self._me, self._sent, self._epoch[1], names, events or _NOTHING)
+            reply = link.send("PUBLISH", self._channel, _encode(message))
+        if reply is None:
+            for wait in waits:
+                wait.delivered = True
+            return
+
+        def replied(future: asyncio.Future[Any]) -> None:
+            # A refused command (read-only after a fail-over, out of memory) leaves Redis as it was: part with it.
+            if future.cancelled() or future.exception() is not None:
+                link.close()
+                return
+            for wait in waits:
+                wait.delivered = True
+            self._settle()
+
+        reply.add_done_callback(replied)
+
+    def _deletions(self, keys: Iterable[str]) -> list[list[str]]:
+        names = [self.prefix + key for key in keys]
+        return [names[start : start + _DELETE_AT_ONCE] for start in range(0, len(names), _DELETE_AT_ONCE)]
+
+    def _settle(self) -> None:
+        """Answer the waits that nobody has to be waited for any more."""
+        view = self._membership.view
+        now = time.monotonic()
+        if view is None or now >= view.valid_until or not self._waits:
+            return
+        if self._attached:
+            done = [wait for wait in self._waits if wait.delivered and self._all_dropped(wait, view)]
+        else:
+            told = self._membership.told_redis == "" and view.sent >= self._membership.told_at
+            done = self._waits if told and not any(self._may_cache(peer, view) for peer in view.peers.values()) else []
+        done = [wait for wait in done if view.sent >= wait.view_after]
+        for wait in done:
+            self._waits.remove(wait)
+            if not self._attached:
+                self._keep_undelivered(wait.keys)
+            if not wait.future.done():
+                wait.future.set_result(None)
+
+    def _all_dropped(self, wait: _Wait, view: View) -> bool:
+        if wait.pending is None:
+            wait.pending = set(view.peers)
+        if wait.pending:
+            peers = view.peers
+            wait.pending = {
+                number
+                for number in wait.pending
+                if self._acknowledged.get(number, -1) < wait.number
+                and number in peers
+                and self._may_cache(peers[number], view)
+            }
+        return not wait.pending
+
+    def _may_cache(self, peer: Peer, view: View) -> bool:
+        """Whether the peer may still answer from a cache without having heard of a change made now."""
+        if peer.redis == "" or view.gone(peer):
+            return False
+        if self._attached and self._link is not None and peer.redis == self._link.identity:
+            return True
+        # It has no use of this replica's Redis; it knows that theirs differ once its own view is that old.
+        return time.monotonic() < self._membership.told_at + SETTLE
+
+    def _keep_undelivered(self, keys: frozenset[str] | None) -> None:
+        if keys is None or len(self._undelivered) + len(keys) > _MAX_UNDELIVERED:
+            self._everything_undelivered = True
+            self._undelivered.clear()
+        elif not self._everything_undelivered:
+            self._undelivered |= keys
+
+    # --- what the membership tells
+
+    def _viewed(self, view: View) -> None:
+        if (view.name, view.epoch) != self._epoch:
+            self._off()
+            self._epoch = (view.name, view.epoch)
+            self._settled_at = view.received + SETTLE
+        link = self._link
+        if link is not None:
+            if link.oldest() > _REPLY_WITHIN:
+                link.close()
+            else:
+                link.post("PING")
+        if self._agreed(view):
+            # What this replica wrote into its row has to be known to all writers.
+            settled = max(self._settled_at, self._membership.told_at + SETTLE)
+            if view.received >= settled and view.sent >= self._need_view_after:
+                self._until = view.valid_until
+                self._was_caching = True
+        else:
+            self._off()
+        self._acknowledged = {number: seen for number, seen in self._acknowledged.items() if number in view.peers}
+        self._settle()
+        metrics.CACHE_LEASE.set(self.caching)
+
+    def _agreed(self, view: View) -> bool:
+        """Whether everybody's row names the Redis that this replica is connected to."""
+        if not self._attached or self._link is None:
+            return False
+        redis = self._link.identity
+        return (
+            self._membership.told_redis == redis
+            and view.redis_of_epoch == redis
+            and all(peer.redis == redis for peer in view.peers.values())
+        )
+
+    def _lapsed(self) -> None:
+        self._off()
+        _log.info("the lease had run out: the caches begin anew")
+
+    def _off(self) -> None:
+        """Stop answering from the caches, and forget what is in this process."""
+        self._until = 0.0
+        if self._was_caching:
+            self._was_caching = False
+            metrics.CACHE_LEASE.set(0)
+        self._forget(None)
+
+    def _forget(self, keys: frozenset[str] | None) -> None:
+        if keys:
+            metrics.INVALIDATIONS.inc(len(keys))
+        for forget in self._forgetters:
+            forget(keys)
+
+    def _show(self, events: msgspec.Raw) -> None:
+        for watcher in self._watchers:
+            watcher(events)
+
+    # --- the connection to Redis
+
+    @property
+    def _channel(self) -> str:
+        return f"tt:{self._epoch[0]}:changes"
+
+    def _channel_of(self, writer: bytes) -> str:
+        return f"tt:{self._epoch[0]}:to:{writer.hex()}"
+
+    async def _keep_link(self) -> None:
+        while True:
+            pause = 0.25
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await self._attach()
+                await self._link_lost.wait()
+            except (LinkLostError, ReplyError, SettingsError) as error:
+                if self._told:
+                    self._told = False
+                    _log.warning("caches are off without Redis: %s", error)
+                pause = 1.0
+            except Exception as error:
+                # PostgreSQL, which is asked for the epoch, may be away too.
+                _log.info("caches stay off: %s", type(error).__name__)
+            await asyncio.sleep(pause)
+
+    async def _attach(self) -> None:
+        """Connect, have everybody know, and catch up with what changed meanwhile."""
+        self._link_lost.clear()
+        while self._membership.view is None:
+            await asyncio.sleep(0.02)
+        link = await Link.open(self._settings(), self._pushed, self._lost)
+        try:
+            self._received.clear()
+            await self._membership.adopt(link.identity)
+            await self._see_epoch_of(link.identity)
+            await link.subscribe(self._channel, self._channel_of(self._me))
+            # A write, so that a replica of Redis that takes none is refused here.
+            await link.send("DEL", self.prefix)
+            await self._catch_up(link)
+        except BaseException:
+            link.close()
+            raise
+        if not link.up:
+            raise LinkLostError("lost while it was being set up")
+        self._off()
+        self._link, self._attached = link, True
+        for wait in self._waits:
+            self._publish([wait], wait.keys, None)
+        self._membership.say(link.identity)
+        if not self._told:
+            self._told = True
+            _log.info("Redis is back: the caches begin anew")
+        self._show(_NOTHING)
+
+    async def _catch_up(self, link: Link) -> None:
+        """Remove from Redis what changed while it could not be told."""
+        while self._everything_undelivered or self._undelivered:
+            if self._everything_undelivered:
+                self._everything_undelivered = False
+                try:
+                    await self._membership.bump()
+                except BaseException:
+                    self._everything_undelivered = True
+                    raise
+                self._need_view_after = time.monotonic()
+                self._membership.hurry()
+            keys = frozenset(self._undelivered)
+            for some in self._deletions(keys):
+                await link.send("DEL", *some)
+            self._undelivered -= keys
+
+    async def _see_epoch_of(self, identity: str) -> None:
+        async with asyncio.timeout(2):
+            while (view := self._membership.view) is None or view.redis_of_epoch != identity:
+                self._membership.hurry()
+                await asyncio.sleep(0.02)
+
+    def _lost(self, link: Link) -> None:
+        if self._link is link:
+            self._link, self._attached = None, False
+            for wait in self._waits:
+                wait.pending, wait.delivered = None, False
+            self._off()
+            # Under another id: whoever waits for an answer to what was published meanwhile need not any more.
+            self._membership.say("")
+            self._membership.begin_anew()
+        self._link_lost.set()
+
+    def _pushed(self, message: list[Any]) -> None:
+        if message[0] != b"message":
+            return
+        try:
+            if message[1] == self._channel.encode():
+                self._hear(_decode_changes(message[2]))
+            else:
+                seen = _decode_seen(message[2])
+                self._acknowledged[UUID(bytes=seen.replica)] = seen.number
+                self._settle()
+        except msgspec.DecodeError:
+            _log.warning("a message about changes could not be read: everything cached here is dropped")
+            self._off()
+
+    def _hear(self, changes: Changes) -> None:
+        writer, number = changes.writer, changes.number
+        if writer == self._me:
+            return
+        gap = self._received.get(writer, number - 1) != number - 1
+        self._received[writer] = number
+        if changes.keys is None or changes.epoch != self._epoch[1]:
+            # The writer left what is in Redis behind, or removed it from another epoch than is read here.
+            self._off()
+            self._need_view_after = time.monotonic()
+            self._membership.hurry()
+        else:
+            self._forget(None if gap else frozenset(changes.keys))
+        if not self._to_acknowledge:
+            asyncio.get_running_loop().call_soon(self._acknowledge)
+        self._to_acknowledge[writer] = number
+        if changes.events != _NOTHING:
+            self._show(changes.events)
+
+    def _acknowledge(self) -> None:
+        waiting, self._to_acknowledge = self._to_acknowledge, {}
+        link = self._link
+        if link is not None:
+            for writer, number in waiting.items():
+                link.post("PUBLISH", self._channel_of(writer), _encode(_Seen(self._membership.id.bytes, number)))

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from tracetrack_app.domain.people import Principal, Role
+from tracetrack_app.store.cache import Cache
+from tracetrack_app.store.fresh import Fresh
 
 MAX_RECENT = 1000
 
@@ -37,8 +39,10 @@ class RecentScan:
 class Reads:
     """Reads over a pool of connections."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, cache: Cache) -> None:
         self._pool = pool
+        self._cache = cache
+        self._totals = Fresh(self._count)
 
     async def ping(self) -> None:
         """Raises what asyncpg raises when the database does not answer within two seconds."""
@@ -46,6 +50,14 @@ class Reads:
             await connection.fetchval("SELECT 1")
 
     async def totals(self) -> Totals:
+        """Counted after the call began."""
+        return (await self._totals.get())[0]
+
+    async def shared_totals(self) -> tuple[Totals, bool]:
+        """Totals counted after the call began, and whether another call had them counted."""
+        return await self._totals.get()
+
+    async def _count(self) -> Totals:
         row = await self._pool.fetchrow(
             "SELECT now() AS at, c.*, (SELECT count(*) FROM bills) AS bills,"
             " (SELECT count(*) FROM users WHERE role = 'dispatcher' AND active) AS dispatchers"
@@ -79,7 +91,10 @@ class Reads:
         return (row["child_count"], row["capacity"]) if row else (0, 0)
 
     async def principal(self, user_id: int | None) -> Principal | None:
-        """The account as it is now; None when there is none that may log in."""
+        """The account as it is now; None when there is none that may log in. Whoever changes one tells `user:<id>`."""
+        return await self._cache.get(f"user:{user_id}", lambda: self._principal(user_id))
+
+    async def _principal(self, user_id: int | None) -> Principal | None:
         row = await self._pool.fetchrow(
             "SELECT id, username, role, area, session_epoch, must_change_password, totp_enabled FROM users"
             " WHERE id = $1 AND active AND approved",

@@ -15,7 +15,8 @@ _REFUSALS = {refusal.value: refusal for refusal in Refusal}
 _RETURNING = (
     "r.replay, (r.entry).id, (r.entry).scan_id, (r.entry).outcome, (r.entry).refusal, (r.entry).code, (r.entry).kind,"
     " (r.entry).parent, (r.entry).bill, (r.entry).holder, (r.entry).child_count, (r.entry).capacity,"
-    " (r.entry).bill_count, (r.entry).bill_capacity, (r.entry).station, (r.entry).captured_at, (r.entry).recorded_at"
+    " (r.entry).bill_count, (r.entry).bill_capacity, (r.entry).station, (r.entry).captured_at, (r.entry).recorded_at,"
+    " (r.entry).area"
 )
 
 

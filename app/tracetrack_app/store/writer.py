@@ -5,6 +5,9 @@ While fewer statements are in flight than there are connections, whatever waits 
 scan_id never share a batch nor run at the same time, so they behave as if done one after another. A batch that fails
 is sent again row by row: a bad row never fails its neighbours. A lost connection leaves open whether the commit
 happened; the rows are sent again on a new one and the scan_id keeps them from counting twice.
+
+Between the commit and the answer `committed` is awaited, which keeps the caches fresh; the connection takes the next
+batch meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +37,9 @@ _LOOK_AHEAD = 1024
 _ROW_ATTEMPTS = 3
 _EXPIRY_INTERVAL = 0.1
 _counters: dict[tuple[Outcome, Refusal | None], Any] = {}
+
+Committed = Callable[[Sequence[Entry], Sequence[Scan | Undo]], Awaitable[None]]
+"""Called with what was recorded, and with what may have been: the items whose connection was lost for good."""
 
 
 class UnavailableError(RuntimeError):
@@ -76,6 +82,7 @@ class Writer:
         queue_limit: int = 4096,
         connections: int = 2,
         batch_size: int = 128,
+        committed: Committed | None = None,
     ) -> None:
         self._connector = connector
         self._capacity = capacity
@@ -83,6 +90,7 @@ class Writer:
         self._timeout = timeout
         self._queue_limit = queue_limit
         self._batch_size = batch_size
+        self._committed = committed
         self._queue: deque[_Waiting] = deque()
         self._unsettled: deque[_Waiting] = deque()
         self._watching = False
@@ -188,8 +196,9 @@ class Writer:
 
     async def _send(self, channel: _Channel, batch: list[_Waiting]) -> None:
         metrics.BATCH_SIZE.observe(len(batch))
+        done: list[tuple[_Waiting, Entry]] = []
         try:
-            await self._record(channel, batch)
+            await self._record(channel, batch, done)
         except Exception as error:
             _log.exception("recording %d scans failed", len(batch))
             for waiting in batch:
@@ -199,8 +208,27 @@ class Writer:
                 self._busy.difference_update(waiting.keys)
             self._idle.append(channel)
             self._flush()
+        await self._answer(batch, done)
 
-    async def _record(self, channel: _Channel, batch: list[_Waiting], *, singly: bool = False) -> None:
+    async def _answer(self, batch: list[_Waiting], done: list[tuple[_Waiting, Entry]]) -> None:
+        if self._committed is not None:
+            doubtful: list[Scan | Undo] = []
+            if len(done) < len(batch):
+                known = {waiting.item.scan_id for waiting, _ in done}
+                doubtful = [each.item for each in batch if each.sent_again and each.item.scan_id not in known]
+            try:
+                await self._committed([entry for _, entry in done], doubtful)
+            except Exception as error:
+                if not connection_lost(error):
+                    _log.exception("the caches could not be told of %d scans", len(done))
+                for waiting, _ in done:
+                    _fail(waiting, UnavailableError("The database does not answer.", 5))
+        for waiting, result in done:
+            _answer(waiting, result)
+
+    async def _record(
+        self, channel: _Channel, batch: list[_Waiting], done: list[tuple[_Waiting, Entry]], *, singly: bool = False
+    ) -> None:
         while not all(waiting.settled for waiting in batch):
             try:
                 entries = await channel.execute([waiting.item for waiting in batch], self._capacity, self._timezone)
@@ -214,17 +242,18 @@ class Writer:
                 metrics.DATABASE_ERRORS.labels("race" if isinstance(error, RACES) else "statement").inc()
                 if singly:
                     raise
-                await self._record_singly(channel, batch)
+                await self._record_singly(channel, batch, done)
                 return
-            for waiting in batch:
-                _answer(waiting, entries[waiting.item.scan_id])
+            done += [(waiting, entries[waiting.item.scan_id]) for waiting in batch]
             return
 
-    async def _record_singly(self, channel: _Channel, batch: list[_Waiting]) -> None:
+    async def _record_singly(
+        self, channel: _Channel, batch: list[_Waiting], done: list[tuple[_Waiting, Entry]]
+    ) -> None:
         for waiting in batch:
             for attempt in range(_ROW_ATTEMPTS):
                 try:
-                    await self._record(channel, [waiting], singly=True)
+                    await self._record(channel, [waiting], done, singly=True)
                     break
                 except Exception as error:
                     if isinstance(error, RACES) and attempt + 1 < _ROW_ATTEMPTS:

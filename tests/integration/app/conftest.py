@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from tests.backing import PostgresServer, RedisServer
+from tests.integration.app.caches import forget_caches
 from tests.integration.app.process import ADMIN, PASSWORD, AppProcess
 from tracetrack_app.domain.devicekeys import derive
 from tracetrack_app.store.migrate import migrate, migrations
@@ -165,6 +166,7 @@ async def app(stage: _Stage, redis_server: RedisServer) -> AppProcess:
             " totp_step = NULL, must_change_password = false, email = NULL"
         )
         await connection.execute("UPDATE audit_head SET seq = 0, hash = NULL, key_id = '', seal = ''")
+        await forget_caches(connection, redis_server.url)
     finally:
         await connection.close()
     return stage.process

@@ -64,6 +64,9 @@ class AppProcess:
     def log(self) -> str:
         return self.log_path.read_text()
 
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=10)
+
     def status(self, path: str) -> int:
         """The HTTP status of a GET; 0 when nothing answers."""
         try:

@@ -1,6 +1,6 @@
 """The calls that stations, pages and scripts of the existing system make, in its shapes: a module for each concern."""
 
-from tracetrack_app.http.legacy import bill_scans, bills, eod, scanning, statistics
+from tracetrack_app.http.legacy import bill_scans, bills, eod, lookup, scanning, statistics
 
 ROUTES = [
     *scanning.ROUTES,
@@ -8,4 +8,5 @@ ROUTES = [
     *bills.ROUTES,
     *bill_scans.ROUTES,
     *eod.ROUTES,
+    *lookup.ROUTES,
 ]

@@ -1,0 +1,182 @@
+"""Single bags and bills as they are looked up, through the cache."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tracetrack_app.domain.outcomes import Entry, Outcome
+from tracetrack_app.domain.scans import Scan, Undo
+from tracetrack_app.store.cache import Cache, Codec
+
+BAG_COLUMNS = """
+    b.id, b.code, b.kind, b.status, b.name, b.area, b.child_count, b.capacity, p.code AS parent, x.code AS bill,
+    b.product_id, b.created_at, b.updated_at
+"""
+BAG_SOURCES = """
+    LEFT JOIN links k ON k.child_id = b.id
+    LEFT JOIN bags p ON p.id = k.parent_id
+    LEFT JOIN bill_bags h ON h.bag_id = b.id AND h.removed_at IS NULL
+    LEFT JOIN bills x ON x.id = h.bill_id
+"""
+_BAG = f"SELECT {BAG_COLUMNS} FROM bags b {BAG_SOURCES} WHERE b.code = $1"  # noqa: S608
+_CHILDREN = """
+SELECT c.code FROM bags b JOIN links k ON k.parent_id = b.id JOIN bags c ON c.id = k.child_id
+WHERE b.code = $1 ORDER BY k.entry_id, k.child_id
+"""
+_BILL = """
+SELECT b.id, b.code, b.description, b.destination, b.vehicle_number, b.capacity, b.bag_count, b.status, b.created_by,
+       b.created_at, b.updated_at, b.completed_at,
+       ARRAY(SELECT g.code FROM bill_bags k JOIN bags g ON g.id = k.bag_id
+             WHERE k.bill_id = b.id AND k.removed_at IS NULL ORDER BY k.id) AS parents
+FROM bills b WHERE upper(b.code) = $1 AND b.deleted_at IS NULL
+"""
+_PRODUCTS = "SELECT id, name, is_default, child_weight_kg::float8, parent_weight_kg::float8 FROM products"
+
+
+class BagView(msgspec.Struct, frozen=True, array_like=True):
+    """A bag. `parent` holds it, `bill` is the one it is on; `product` is None for children and the default product."""
+
+    id: int
+    code: str
+    kind: str
+    status: str
+    name: str
+    area: str | None
+    child_count: int
+    capacity: int
+    parent: str | None
+    bill: str | None
+    product: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class BillView(msgspec.Struct, frozen=True, array_like=True):
+    """A bill that is not deleted. `parents` are the codes of the bags on it, in the order in which they came."""
+
+    id: int
+    code: str
+    description: str
+    destination: str
+    vehicle_number: str
+    capacity: int
+    bag_count: int
+    status: str
+    created_by: int | None
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    parents: list[str]
+
+
+class ProductView(msgspec.Struct, frozen=True, array_like=True):
+    """Weights in kilograms, of a child and of a full parent."""
+
+    name: str
+    child_weight_kg: float
+    parent_weight_kg: float
+
+
+class Weights(msgspec.Struct, frozen=True):
+    """Kilograms: of the children there are, and of the parents as they should be."""
+
+    actual_kg: float
+    expected_kg: float
+    children: int
+
+
+BAG = Codec[BagView | None](BagView)
+BILL = Codec[BillView | None](BillView)
+
+
+def keys_of(entries: Iterable[Entry], doubtful: Iterable[Scan | Undo] = ()) -> set[str]:
+    """The cache keys of what these entries changed, and of what the doubtful scans may have.
+
+    An entry recorded by an earlier call counts too: whoever recorded it may have ended before he told of it.
+    """
+    keys = set()
+    for entry in entries:
+        if entry.refusal is None and entry.outcome is not Outcome.PARENT_OPENED:
+            keys.add(f"bag:{entry.code}")
+            if entry.parent is not None:
+                keys.add(f"bag:{entry.parent}")
+            if entry.bill is not None:
+                keys.add(f"bill:{entry.bill.upper()}")
+    for item in doubtful:
+        keys.update(f"bag:{code}" for code in (item.code, item.parent) if code is not None)
+        if isinstance(item, Scan) and item.bill is not None:
+            keys.add(f"bill:{item.bill.upper()}")
+    return keys
+
+
+def bag_view(row: Any) -> BagView:
+    """The bag in a row of BAG_COLUMNS."""
+    return BagView(*row)
+
+
+class Views:
+    """Reads by code over a pool of connections. Codes are in their stored form (bills: in any case)."""
+
+    def __init__(self, pool: Any, cache: Cache) -> None:
+        self._pool = pool
+        self._cache = cache
+
+    async def bag(self, code: str) -> BagView | None:
+        """Raises what asyncpg raises."""
+
+        async def load() -> BagView | None:
+            row = await self._pool.fetchrow(_BAG, code)
+            return bag_view(row) if row is not None else None
+
+        return await self._cache.get(f"bag:{code}", load, BAG)
+
+    async def bags(self, codes: Iterable[str]) -> list[BagView]:
+        """Those of them that exist, in that order."""
+        found = await asyncio.gather(*(self.bag(code) for code in codes))
+        return [bag for bag in found if bag is not None]
+
+    async def children(self, parent: str) -> list[str]:
+        """The codes of the children in a parent, oldest scan first."""
+
+        async def load() -> list[str]:
+            return [row["code"] for row in await self._pool.fetch(_CHILDREN, parent)]
+
+        return await self._cache.get(f"children:{parent}", load)
+
+    async def bill(self, code: str) -> BillView | None:
+        """Raises what asyncpg raises."""
+        folded = code.upper()
+
+        async def load() -> BillView | None:
+            row = await self._pool.fetchrow(_BILL, folded)
+            return BillView(*row) if row is not None else None
+
+        return await self._cache.get(f"bill:{folded}", load, BILL)
+
+    async def products(self) -> dict[int | None, ProductView]:
+        """Products by id; the default one is under None too. Whoever changes a product changes the key `products`."""
+
+        async def load() -> dict[int | None, ProductView]:
+            found: dict[int | None, ProductView] = {}
+            for row in await self._pool.fetch(_PRODUCTS):
+                found[row[0]] = ProductView(row[1], row[3], row[4])
+                if row[2]:
+                    found[None] = found[row[0]]
+            return found
+
+        return await self._cache.get("products", load)
+
+    async def weights(self, parents: Sequence[BagView]) -> Weights:
+        """Of these parents together."""
+        products = await self.products()
+        actual = expected = 0.0
+        for bag in parents:
+            product = products[bag.product if bag.product in products else None]
+            actual += bag.child_count * product.child_weight_kg
+            expected += product.parent_weight_kg
+        return Weights(round(actual, 3), round(expected, 3), sum(bag.child_count for bag in parents))
