@@ -115,10 +115,12 @@ async def migrate(connection: Any, wanted: Sequence[Migration], limits: Limits =
     its users for long.
     """
     async with _locked(connection):
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, name text NOT NULL,"
-            " checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
+        # Not IF NOT EXISTS: that takes the right to create tables, also where there is nothing to run.
+        if not await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
+            await connection.execute(
+                "CREATE TABLE schema_migrations (version integer PRIMARY KEY, name text NOT NULL,"
+                " checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+            )
         applied, pending = await _sort(connection, wanted)
         refused = await _rehearse(connection, applied, pending, limits)
         for migration in pending:
