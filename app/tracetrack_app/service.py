@@ -17,6 +17,7 @@ from tracetrack_app.http.auth.passwords import hash_password
 from tracetrack_app.http.auth.sessions import Sessions
 from tracetrack_app.settings import Settings, SettingsError
 from tracetrack_app.store.accounts import Accounts
+from tracetrack_app.store.activity import Activity
 from tracetrack_app.store.audit import Audit
 from tracetrack_app.store.bags import Bags
 from tracetrack_app.store.bill_reports import BillReports
@@ -28,6 +29,7 @@ from tracetrack_app.store.credentials import Credentials
 from tracetrack_app.store.database import Connector, connection_lost
 from tracetrack_app.store.feed import Feed
 from tracetrack_app.store.ledger import Ledger
+from tracetrack_app.store.lists import Lists
 from tracetrack_app.store.migrate import MigrationError, migrate, migrations
 from tracetrack_app.store.migrate_guard import Limits
 from tracetrack_app.store.preload import Preload
@@ -35,6 +37,7 @@ from tracetrack_app.store.reads import Reads
 from tracetrack_app.store.returns import Returns
 from tracetrack_app.store.shared import Shared
 from tracetrack_app.store.views import Views, keys_of
+from tracetrack_app.store.vitals import Vitals
 from tracetrack_app.store.writer import Writer
 
 _log = logging.getLogger(__name__)
@@ -102,6 +105,9 @@ class Service:
         self.bill_reports = BillReports(self.ledger)
         self.returns = Returns(self.ledger)
         self.catalogue = Catalogue(self.ledger, capacity)
+        self.lists = Lists(self.ledger)
+        self.activity = Activity(self.ledger)
+        self.vitals = Vitals(self.ledger)
         self.shared.start()
         self.fleets.start()
         self._starting = asyncio.create_task(self._prepare())
