@@ -13,8 +13,11 @@ from tracetrack_app.domain.outcomes import Entry
 from tracetrack_app.domain.scans import Scan, Undo
 from tracetrack_app.http.auth.devices import FleetDirectory
 from tracetrack_app.http.auth.legacycookies import LegacyCookies
+from tracetrack_app.http.auth.limits import ScanLimit
 from tracetrack_app.http.auth.passwords import hash_password
 from tracetrack_app.http.auth.sessions import Sessions
+from tracetrack_app.http.auth.totp import Totp
+from tracetrack_app.mail import Mailer
 from tracetrack_app.settings import Settings, SettingsError
 from tracetrack_app.store.accounts import Accounts
 from tracetrack_app.store.activity import Activity
@@ -34,6 +37,7 @@ from tracetrack_app.store.migrate import MigrationError, migrate, migrations
 from tracetrack_app.store.migrate_guard import Limits
 from tracetrack_app.store.preload import Preload
 from tracetrack_app.store.reads import Reads
+from tracetrack_app.store.requests import Requests
 from tracetrack_app.store.returns import Returns
 from tracetrack_app.store.shared import Shared
 from tracetrack_app.store.views import Views, keys_of
@@ -72,6 +76,9 @@ class Service:
             previous=settings.accounts.previous_secrets,
             legacy=LegacyCookies(settings.accounts.legacy_secret) if settings.accounts.legacy_secret else None,
         )
+        self.scan_limit = ScanLimit(self.shared, settings.accounts.scan_limit)
+        self.totp = Totp(settings.secrets, self.shared, settings.accounts.totp_limit)
+        self.mailer = Mailer(settings.bindings.mail)
         self.fleets = FleetDirectory(settings.bindings.fleets_dir())
         self.started = False
         self.draining = False
@@ -98,6 +105,7 @@ class Service:
         self.audit = Audit(self._pool, self.settings.secrets)
         self.accounts = Accounts(self._pool, self.audit, self.coherence.changed)
         self.credentials = Credentials(self._pool, self.accounts, self.audit)
+        self.requests = Requests(self._pool, self.accounts, self.audit)
         capacity = self.settings.parent_capacity
         self.ledger = Ledger(self.connector, self._pool, self.settings.timezone, self.coherence.changed)
         self.bags = Bags(self.ledger, capacity)
@@ -110,6 +118,7 @@ class Service:
         self.vitals = Vitals(self.ledger)
         self.shared.start()
         self.fleets.start()
+        self.scan_limit.start()
         self._starting = asyncio.create_task(self._prepare())
 
     async def stop(self) -> None:
@@ -122,6 +131,8 @@ class Service:
         await self.preload.stop()
         await self.coherence.stop()
         await self.fleets.close()
+        await self.scan_limit.close()
+        await self.mailer.close()
         await self.shared.close()
         pool = self._pool
         if pool is not None:

@@ -10,9 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tracetrack_app.domain.accounts import AccountError
+from tracetrack_app.http.auth.limits import LimitedError
 from tracetrack_app.http.replies import ProblemError, Refused, error_reply, reply, service_of
 from tracetrack_app.http.v1.problems import FieldError, problem
-from tracetrack_app.store.accounts import AccountError
 from tracetrack_app.store.database import LOST
 from tracetrack_app.store.writer import UnavailableError
 
@@ -63,6 +64,13 @@ async def _unavailable(request: Request, error: UnavailableError) -> Response:
     return error_reply(503, f"{error} Try again.", "unavailable", headers)
 
 
+async def _limited(request: Request, error: LimitedError) -> Response:
+    headers = {"Retry-After": str(error.retry_after)}
+    if _is_v1(request):
+        return problem(429, "too_many", "Too many", str(error), headers=headers)
+    return error_reply(429, str(error), "too_many", headers)
+
+
 async def _lost(request: Request, error: Exception) -> Response:
     return await _unavailable(request, UnavailableError(f"{service_of(request).connector.explain(error)}."))
 
@@ -81,6 +89,7 @@ HANDLERS: dict[Any, Handler] = {
     Refused: _refused,
     RequestValidationError: _invalid,
     UnavailableError: _unavailable,
+    LimitedError: _limited,
     AccountError: _account,
     **dict.fromkeys(LOST, _lost),
 }

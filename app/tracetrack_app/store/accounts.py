@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from tracetrack_app.domain.accounts import AccountError
 from tracetrack_app.domain.people import RANK, Role
 from tracetrack_app.store.audit import SYSTEM, Audit, Who
 
@@ -19,15 +20,6 @@ _COLUMNS = (
     "id, username, email, role, area, active, approved, created_at, last_login_at, locked_until, must_change_password,"
     " totp_enabled"
 )
-
-
-class AccountError(ValueError):
-    """A change that cannot be made: `code` names why and never changes, `field` what to mend, if one is to blame."""
-
-    def __init__(self, code: str, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +166,7 @@ class Accounts:
 
     async def get(self, user_id: int) -> Account:
         """Raises AccountError (not_found)."""
-        return await self._get(self._pool, user_id)
+        return await self.read(self._pool, user_id)
 
     async def password_hash(self, user_id: int) -> str | None:
         found: str | None = await self._pool.fetchval(
@@ -231,48 +223,49 @@ class Accounts:
     async def update(self, who: Who, user_id: int, changes: dict[str, Any], action: str = "user.update") -> Account:
         """Change username, email, role, area, active, approved or must_change_password. Raises AccountError.
 
-        A step down in role, another area and deactivation end his sessions.
+        A step down in role and deactivation end his sessions.
         """
         async with self.change(user_id) as connection:
-            # lock_admins() wants its lock before any row is locked; taking it here first keeps that order.
-            if changes.keys() & {"role", "active", "approved"}:
-                await connection.execute("SELECT pg_advisory_xact_lock(hashtext('tracetrack.admins'))")
-            before = await self._get(connection, user_id, lock=True)
-            wanted = replace(before, **changes)
-            if wanted == before:
-                return before
-            ends = (
-                RANK[Role(wanted.role)] < RANK[Role(before.role)]
-                or (before.active and not wanted.active)
-                or wanted.area != before.area
-            )
-            row = await connection.fetchrow(
-                "UPDATE users SET username = $2, email = $3, role = $4, area = $5, active = $6, approved = $7,"  # noqa: S608
-                " must_change_password = $8, session_epoch = session_epoch + $9::boolean::integer"
-                f" WHERE id = $1 RETURNING {_COLUMNS}",
-                user_id,
-                wanted.username,
-                wanted.email,
-                wanted.role,
-                wanted.area,
-                wanted.active,
-                wanted.approved,
-                wanted.must_change_password,
-                ends,
-            )
-            account = Account(*row)
-            old, new = before.audited, account.audited
-            changed = [name for name in new if old[name] != new[name]]
-            await self._audit.record(
-                action,
-                who,
-                "user",
-                user_id,
-                before={name: old[name] for name in changed},
-                after={name: new[name] for name in changed},
-                details={"username": account.username, "sessions_ended": ends},
-                connection=connection,
-            )
+            return await self.write(connection, who, user_id, changes, action)
+
+    async def write(self, connection: Any, who: Who, user_id: int, changes: dict[str, Any], action: str) -> Account:
+        """As update, inside a transaction of `change`."""
+        # lock_admins() wants its lock before any row is locked; taking it here first keeps that order.
+        if changes.keys() & {"role", "active", "approved"}:
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('tracetrack.admins'))")
+        before = await self.read(connection, user_id, lock=True)
+        wanted = replace(before, **changes)
+        if wanted == before:
+            return before
+        lower = RANK[Role(wanted.role)] < RANK[Role(before.role)]
+        ends = lower or (before.active and not wanted.active)
+        row = await connection.fetchrow(
+            "UPDATE users SET username = $2, email = $3, role = $4, area = $5, active = $6, approved = $7,"  # noqa: S608
+            " must_change_password = $8, session_epoch = session_epoch + $9::boolean::integer"
+            f" WHERE id = $1 RETURNING {_COLUMNS}",
+            user_id,
+            wanted.username,
+            wanted.email,
+            wanted.role,
+            wanted.area,
+            wanted.active,
+            wanted.approved,
+            wanted.must_change_password,
+            ends,
+        )
+        account = Account(*row)
+        old, new = before.audited, account.audited
+        changed = [name for name in new if old[name] != new[name]]
+        await self._audit.record(
+            action,
+            who,
+            "user",
+            user_id,
+            before={name: old[name] for name in changed},
+            after={name: new[name] for name in changed},
+            details={"username": account.username, "sessions_ended": ends},
+            connection=connection,
+        )
         return account
 
     async def set_password(
@@ -317,7 +310,7 @@ class Accounts:
     async def unlock(self, who: Who, user_id: int) -> Account:
         """Forget the failed attempts. Raises AccountError."""
         async with self.change() as connection:
-            await self._get(connection, user_id, lock=True)
+            await self.read(connection, user_id, lock=True)
             row = await connection.fetchrow(
                 f"UPDATE users SET failed_logins = 0, locked_until = NULL WHERE id = $1 RETURNING {_COLUMNS}",  # noqa: S608
                 user_id,
@@ -329,7 +322,7 @@ class Accounts:
         """End the account and free its name and address; what he scanned and made stays his. Raises AccountError."""
         async with self.change(user_id) as connection:
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext('tracetrack.admins'))")
-            before = await self._get(connection, user_id, lock=True)
+            before = await self.read(connection, user_id, lock=True)
             await connection.execute(
                 "UPDATE users SET active = false, deleted_at = now(), email = NULL, password_hash = '!',"
                 " totp_enabled = false, totp_secret = NULL, session_epoch = session_epoch + 1 WHERE id = $1",
@@ -358,7 +351,8 @@ class Accounts:
             )
         return Removed(before.username, scans, bills)
 
-    async def _get(self, connection: Any, user_id: int, *, lock: bool = False) -> Account:
+    async def read(self, connection: Any, user_id: int, *, lock: bool = False) -> Account:
+        """Within a transaction. Raises AccountError (not_found)."""
         row = await connection.fetchrow(
             f"SELECT {_COLUMNS} FROM users WHERE id = $1 AND deleted_at IS NULL"  # noqa: S608
             + (" FOR NO KEY UPDATE" if lock else ""),

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tracetrack_app.domain.accounts import AccountError
 from tracetrack_app.domain.people import Permission, Principal, Role
 from tracetrack_app.keys import fingerprint
-from tracetrack_app.store.accounts import AccountError, Accounts
+from tracetrack_app.store.accounts import Accounts
 from tracetrack_app.store.audit import Audit, Who
 
 TOKEN_PREFIX = "ttp1"  # noqa: S105
@@ -61,6 +62,10 @@ class Credentials:
         if kept is None:
             raise AccountError("totp_enabled", "Two-factor log-in is on already: turn it off first.")
         return bytes(kept)
+
+    async def drop_totp(self, user_id: int) -> None:
+        """Forget a secret that was never turned on."""
+        await self._pool.execute("UPDATE users SET totp_secret = NULL WHERE id = $1 AND NOT totp_enabled", user_id)
 
     async def enable_totp(self, who: Who, user_id: int, step: int, recovery_hashes: list[bytes]) -> None:
         async with self._accounts.change(user_id) as connection:

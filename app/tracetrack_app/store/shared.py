@@ -10,7 +10,7 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -86,6 +86,19 @@ class Shared:
             pipeline.incr(key)
             results = await pipeline.execute()
         return int(results[-1])
+
+    async def add(self, name: str, counts: Mapping[str, int], window: int) -> dict[str, int]:
+        """Add to the counts under `name`, which is forgotten after `window` seconds; their sums over all replicas.
+
+        Raises RedisError when Redis is away.
+        """
+        key = f"tracetrack:limit:{name}"
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            for field, count in counts.items():
+                pipeline.hincrby(key, field, count)
+            pipeline.expire(key, window)
+            results = await pipeline.execute()
+        return {field: int(total) for field, total in zip(counts, results, strict=False)}
 
     def is_ended(self, session_id: str) -> bool:
         return session_id in self._ended

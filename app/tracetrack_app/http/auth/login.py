@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """OK: he is in. TOTP: his password is right, his one-time code is still to come."""
+    """OK: he is in. TOTP: his password is right, his one-time code is still to come. Else `user` is whom he meant."""
 
     result: LoginResult
     user: User | None = None
@@ -59,6 +59,9 @@ async def log_in(service: Service, who: Who, username: str, password: str, addre
     if attempt.result is LoginResult.OK:
         await service.audit.record("login", who, "user", user_id)
     elif attempt.result not in (LoginResult.TOTP, LoginResult.LIMITED, LoginResult.UNAVAILABLE):
+        if attempt.result is LoginResult.REFUSED and attempt.user is None:
+            # What is typed here may be a password.
+            who = replace(who, username=None)
         await service.audit.record("login.failed", who, "user", user_id, details={"reason": attempt.result.value})
     return attempt
 
@@ -81,7 +84,7 @@ async def _attempt(service: Service, username: str, password: str, address: str)
         return Attempt(LoginResult.LOCKED)
     right, new_hash = await verify_password(user.password_hash if user else None, password)
     if user is None or not right:
-        return Attempt(LoginResult.REFUSED)
+        return Attempt(LoginResult.REFUSED, user)
     await service.accounts.login_succeeded(user.id, new_hash)
     if not user.approved:
         return Attempt(LoginResult.UNAPPROVED, user)

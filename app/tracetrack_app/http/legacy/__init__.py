@@ -1,8 +1,11 @@
 """The calls that stations, pages and scripts of the existing system make, in its shapes: a module for each concern."""
 
-from tracetrack_app.http.legacy import bill_scans, bills, eod, lookup, scanning, statistics
+from tracetrack_app.http.legacy import accounts, bill_scans, bills, eod, lookup, scanning, statistics, twofactor, users
 
 ROUTES = [
+    *accounts.ROUTES,
+    *twofactor.ROUTES,
+    *users.ROUTES,
     *scanning.ROUTES,
     *statistics.ROUTES,
     *bills.ROUTES,

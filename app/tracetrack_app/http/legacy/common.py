@@ -12,6 +12,7 @@ from starlette.responses import Response
 from tracetrack_app.domain.people import Permission, Principal
 from tracetrack_app.domain.rules import NOT_FOUND, RuleError
 from tracetrack_app.http.auth.guard import check_csrf, principal, signed_in
+from tracetrack_app.http.auth.limits import scan_limit
 from tracetrack_app.http.replies import Refused, fields_of, reply, service_of
 from tracetrack_app.store.writer import UnavailableError
 
@@ -46,7 +47,10 @@ async def asked(request: Request, permission: Permission) -> tuple[Principal, di
     fields = await fields_of(request) if request.method not in ("GET", "HEAD") else dict(request.query_params)
     if request.method not in ("GET", "HEAD"):
         check_csrf(request, session, fields)
-    return await principal(request, permission), fields
+    who = await principal(request, permission)
+    if permission in (Permission.SCAN, Permission.UNDO):
+        scan_limit(request, who.actor)
+    return who, fields
 
 
 def first(fields: Mapping[str, str], names: tuple[str, ...]) -> str | None:

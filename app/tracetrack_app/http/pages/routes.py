@@ -6,11 +6,12 @@ import functools
 from collections.abc import Awaitable, Callable, Mapping
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tracetrack_app.http.auth.guard import check_csrf
+from tracetrack_app.http.auth.guard import account, check_csrf, held_up
 from tracetrack_app.http.auth.login import MESSAGES, LoginResult, log_in
 from tracetrack_app.http.auth.sessions import Session
 from tracetrack_app.http.auth.trail import address_of, who
@@ -28,7 +29,14 @@ def _wants_json(request: Request) -> bool:
 
 def _login_page(request: Request, session: Session, message: str = "", status: int = 200) -> Response:
     sessions = service_of(request).sessions
-    response = page("login.html", status, csrf_token=sessions.csrf_token(session), message=message)
+    settings = service_of(request).settings.accounts
+    response = page(
+        "login.html",
+        status,
+        csrf_token=sessions.csrf_token(session),
+        message=message,
+        registration=settings.registration != "off",
+    )
     if status == 429:
         response.headers["Retry-After"] = "60"
     return response
@@ -61,6 +69,8 @@ async def login(request: Request) -> Response:
         return _not_logged_in(request, session, fields, MESSAGES[LoginResult.UNAVAILABLE], 503)
     address = address_of(request)
     attempt = await log_in(service, who(request, username=username), username, password, address)
+    if attempt.result is LoginResult.TOTP and attempt.user is not None:
+        return _second_step(request, attempt.user.id)
     if attempt.user is None or attempt.result is not LoginResult.OK:
         status = _STATUS.get(attempt.result, 200)
         return _not_logged_in(request, session, fields, MESSAGES[attempt.result], status)
@@ -71,6 +81,18 @@ async def login(request: Request) -> Response:
     response = RedirectResponse("/dashboard", 302)
     service.sessions.set(request, response, session)
     response.delete_cookie("parent", path="/")
+    return response
+
+
+def _second_step(request: Request, user_id: int) -> Response:
+    """On to the one-time code, with a session that can do nothing else."""
+    sessions = service_of(request).sessions
+    session = sessions.create(pending=user_id)
+    response: Response = RedirectResponse("/2fa/verify", 302)
+    if _wants_json(request):
+        body = {"success": False, "totp_required": True, "message": MESSAGES[LoginResult.TOTP]}
+        response = reply(body | {"redirect": "/2fa/verify", "csrf_token": sessions.csrf_token(session)})
+    sessions.set(request, response, session)
     return response
 
 
@@ -102,14 +124,24 @@ async def logout(request: Request) -> Response:
 def _page(handler: _PageHandler) -> Callable[[Request], Awaitable[Response]]:
     @functools.wraps(handler)
     async def wrapper(request: Request) -> Response:
-        sessions = service_of(request).sessions
-        session = sessions.read(request)
+        service = service_of(request)
+        session = service.sessions.read(request)
         if session is None or session.user_id is None:
             return RedirectResponse("/login", 302)
-        if await service_of(request).problem() is not None:
-            return page("waiting.html", 503, user=session.username, csrf_token=sessions.csrf_token(session))
-        response = await handler(request, session)
-        sessions.refresh(request, response, session)
+        if await service.problem() is not None:
+            token = service.sessions.csrf_token(session)
+            return page("waiting.html", 503, user=session.username, csrf_token=token)
+        him = await account(request, session)
+        if him is None:
+            response: Response = RedirectResponse("/login", 302)
+            service.sessions.clear(response)
+            return response
+        hold = held_up(request, him)
+        if hold is not None:
+            return RedirectResponse(hold.page, 302)
+        # One who came with a cookie of the existing system has no name in it.
+        response = await handler(request, structs.replace(session, username=him.username))
+        service.sessions.refresh(request, response, session)
         return response
 
     return wrapper

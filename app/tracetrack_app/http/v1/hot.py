@@ -1,6 +1,7 @@
 """Scans of devices, ahead of the framework: its middleware, router, request and response cost half of such a call.
 
-Whatever is not a POST of a known device to /api/v1/scans goes on to the framework, which has the same route.
+Whatever is not a POST to /api/v1/scans of a known device within its limit goes on to the framework, which has the same
+route.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class HotScans:
         if scope["type"] != "http" or scope["path"] != _PATH or scope["method"] != "POST":
             return False
         actor = self._actor(scope)
-        if actor is None:
+        if actor is None or not self._service.scan_limit.allows(actor):
             return False
         scope[_ACTOR] = actor
         await self._observed(scope, receive, send)

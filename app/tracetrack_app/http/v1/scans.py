@@ -16,6 +16,7 @@ from tracetrack_app.domain.outcomes import MALFORMED, Entry, Refusal, detail, ti
 from tracetrack_app.domain.people import Permission
 from tracetrack_app.domain.scans import Actor
 from tracetrack_app.http.auth.caller import bearer, require, unauthorized
+from tracetrack_app.http.auth.limits import scan_limit
 from tracetrack_app.http.replies import MAX_BODY, reply, service_of
 from tracetrack_app.http.v1.problems import Problem, problem, problem_type
 from tracetrack_app.ingest.scans import MAX_BILL, MAX_STATION, RawScan, submit
@@ -82,6 +83,7 @@ async def _actor(request: Request) -> Actor:
         raise unauthorized()
     who = await bearer(request, key.strip())
     require(request, who, Permission.SCAN)
+    scan_limit(request, who.actor)
     return who.actor
 
 
@@ -200,6 +202,7 @@ def describe() -> dict[str, Any]:
             },
             "413": {"description": "The body is too large"},
             "422": {"description": "Malformed; kept in the ledger if it holds a code", "content": problem_of},
+            "429": {"description": "Too many scans a minute: wait Retry-After seconds", "content": problem_of},
             "503": {"description": "Not now: send it again after Retry-After seconds", "content": problem_of},
         },
     }
