@@ -15,6 +15,16 @@ from tracetrack_app.service import Service
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 MAX_BODY = 64 * 1024
+CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+}
+"""The `error_code` of a status, where the error itself says none."""
 
 
 class Refused(Exception):
@@ -48,6 +58,14 @@ def service_of(request: Request) -> Service:
 def reply(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """JSON."""
     return Response(_encode(body), status, headers, "application/json")
+
+
+def refusal(refused: Refused) -> Response:
+    """The reply to a refused request; a real error status has the code and the id that framework errors have."""
+    if refused.status < 400:
+        return reply(refused.body, refused.status)
+    body = {"error_code": CODES.get(refused.status, "error"), **refused.body, "request_id": uuid4().hex}
+    return reply(body, refused.status)
 
 
 def error_reply(status: int, message: str, code: str, headers: dict[str, str] | None = None) -> Response:

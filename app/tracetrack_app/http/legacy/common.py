@@ -13,7 +13,7 @@ from tracetrack_app.domain.people import Permission, Principal
 from tracetrack_app.domain.rules import NOT_FOUND, RuleError
 from tracetrack_app.http.auth.guard import check_csrf, principal, signed_in
 from tracetrack_app.http.auth.limits import scan_limit
-from tracetrack_app.http.replies import Refused, fields_of, reply, service_of
+from tracetrack_app.http.replies import Refused, fields_of, refusal, reply, service_of
 from tracetrack_app.store.writer import UnavailableError
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -30,10 +30,11 @@ def answered(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except Refused as refused:
-            return reply(refused.body, refused.status)
+            return refusal(refused)
         except RuleError as error:
-            body = {"success": False, "message": str(error), "error_type": error.rule, **error.fields}
-            return reply(body, 404 if error.rule in NOT_FOUND and request.method == "GET" else 200)
+            if error.rule in NOT_FOUND and request.method == "GET":
+                return refusal(Refused(404, str(error), error_type=error.rule, **error.fields))
+            return reply({"success": False, "message": str(error), "error_type": error.rule, **error.fields})
         except UnavailableError as error:
             body = {"success": False, "message": f"{error} Scan again.", "error_code": "unavailable"}
             return reply(body, 503, {"Retry-After": str(error.retry_after)})
