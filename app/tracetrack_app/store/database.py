@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +20,9 @@ LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    # Disk, memory or connections have run out there, or its disk fails: that passes, a scan that is sent again is kept.
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidCachedStatementError,
@@ -36,6 +40,16 @@ def connection_lost(error: BaseException) -> bool:
     return isinstance(error, LOST) and not unusable
 
 
+# How soon a server that has gone without a word is noticed: idle connections by keepalives (5 s, then 3 of them 2 s
+# apart), those that wait for an answer by what they sent not being acknowledged. Elsewhere the statements' own time
+# limits have to do.
+_PROBES = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 5),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 2),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 8000),
+)
 _POOL_OPTIONS = ("loop", "connection_class", "record_class", "command_timeout")
 
 
@@ -54,10 +68,14 @@ class Connector:
         except SettingsError as error:
             return f"({error})"
 
-    async def connect(self, **options: Any) -> Any:
-        """A new connection. `options` are asyncpg's (the pool passes its own)."""
+    async def connect(self, *, writable: bool = False, **options: Any) -> Any:
+        """A new connection. `options` are asyncpg's (the pool passes its own).
+
+        `writable` refuses a server that takes no writes: after a fail-over the name may still lead to the old one.
+        The name is looked up each time, so that the new one is met.
+        """
         settings = self._settings()
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             host=settings.host,
             port=settings.port,
             database=settings.database,
@@ -66,8 +84,11 @@ class Connector:
             ssl=settings.tls(),
             timeout=5,
             server_settings={"application_name": self._application_name},
+            target_session_attrs="read-write" if writable else "any",
             **{name: options[name] for name in _POOL_OPTIONS if name in options},
         )
+        _probe(connection)
+        return connection
 
     async def pool(self, size: int = 8) -> Any:
         """A pool of up to `size` connections, opened when needed."""
@@ -93,6 +114,10 @@ class Connector:
             return f"PostgreSQL has no such database: {where}; create it or mend the binding's database"
         if isinstance(error, asyncpg.CannotConnectNowError):
             return f"PostgreSQL at {where} is starting up or shutting down"
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError | asyncpg.TargetServerAttributeNotMatched):
+            return f"PostgreSQL at {where} takes no writes: it is a standby, or was made read-only"
+        if isinstance(error, asyncpg.DiskFullError):
+            return f"PostgreSQL at {where} has no disk space left: enlarge its storage"
         if isinstance(error, asyncpg.TooManyConnectionsError):
             return f"PostgreSQL at {where} has no connection to spare: raise max_connections or run fewer replicas"
         if isinstance(error, ssl.SSLError):
@@ -102,3 +127,15 @@ class Connector:
         if isinstance(error, OSError):
             return f"PostgreSQL at {where} cannot be reached ({error.strerror or type(error).__name__})"
         return f"PostgreSQL at {where}: {type(error).__name__}"
+
+
+def _probe(connection: Any) -> None:
+    transport = getattr(connection, "_transport", None)
+    known = transport.get_extra_info("socket") if transport is not None else None
+    if known is None or known.family == getattr(socket, "AF_UNIX", None):
+        return
+    # A copy of the descriptor: what an event loop gives out need not take options, and must not be closed.
+    with socket.socket(fileno=os.dup(known.fileno())) as copy:
+        for level, name, value in _PROBES:
+            if hasattr(socket, name):
+                copy.setsockopt(level, getattr(socket, name), value)

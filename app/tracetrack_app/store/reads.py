@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import asyncpg
+
 from tracetrack_app.domain.people import Principal, Role
 from tracetrack_app.store.cache import Cache
 from tracetrack_app.store.fresh import Fresh
@@ -45,9 +47,17 @@ class Reads:
         self._totals = Fresh(self._count)
 
     async def ping(self) -> None:
-        """Raises what asyncpg raises when the database does not answer within two seconds."""
-        async with asyncio.timeout(2), self._pool.acquire() as connection:
-            await connection.fetchval("SELECT 1")
+        """Raises what asyncpg raises when the database does not answer within two seconds, or takes no writes.
+
+        The pool's connections are then not used again: after a fail-over they may lead to the server that was.
+        """
+        try:
+            async with asyncio.timeout(2), self._pool.acquire(timeout=2) as connection:
+                if await connection.fetchval("SHOW transaction_read_only") == "on":
+                    raise asyncpg.ReadOnlySQLTransactionError("the server takes no writes")
+        except Exception:
+            await self._pool.expire_connections()
+            raise
 
     async def totals(self) -> Totals:
         """Counted after the call began."""

@@ -32,7 +32,7 @@ from tracetrack_app.store.statements import alone, entry, statement
 _log = logging.getLogger(__name__)
 
 RACES = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-_STATEMENT_TIMEOUT = 15.0
+_PATIENCE, _MOST_PATIENCE = 4.0, 15.0
 _LOOK_AHEAD = 1024
 _ROW_ATTEMPTS = 3
 _EXPIRY_INTERVAL = 0.1
@@ -297,21 +297,28 @@ class _Channel:
         self._prepared: dict[str, Any] = {}
         self._pause = 0.0
         self._told = 0.0
+        self._patience = _PATIENCE
 
     async def connection(self) -> Any:
         if self._connection is None or self._connection.is_closed():
             self._prepared = {}
-            self._connection = await self._connector.connect()
+            self._connection = await self._connector.connect(writable=True)
         return self._connection
 
     async def execute(self, items: Sequence[Scan | Undo], capacity: int, timezone: str) -> dict[Any, Entry]:
         connection = await self.connection()
         sql, arguments = statement(items, capacity, timezone)
         prepared = self._prepared.get(sql)
-        if prepared is None:
-            prepared = self._prepared[sql] = await connection.prepare(sql)
-        rows = await prepared.fetch(*arguments, timeout=_STATEMENT_TIMEOUT)
+        try:
+            if prepared is None:
+                prepared = self._prepared[sql] = await connection.prepare(sql, timeout=self._patience)
+            rows = await prepared.fetch(*arguments, timeout=self._patience)
+        except TimeoutError:
+            # Little at first, to part soon with a server that has gone; more each time for one that is slow.
+            self._patience = min(self._patience * 2, _MOST_PATIENCE)
+            raise
         self._pause = 0.0
+        self._patience = _PATIENCE
         return {row[2]: entry(row) for row in rows}
 
     async def lost(self, why: str) -> None:
