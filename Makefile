@@ -8,7 +8,7 @@ WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit integration e2e e2e-stage slow bench-idle lint format cluster cluster-down aws generate requirements packages clean
+.PHONY: help demo demo-down test unit integration e2e e2e-stage slow bench-idle bench-app lint format cluster cluster-down aws generate requirements packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ e2e-stage: $(STAMP) packages
 bench-idle: $(STAMP) ## What the operator of the demo costs when nothing changes
 	$(BIN)/python -m tests.bench.idle
 
+bench-app: $(STAMP) packages ## The gates of the app's speed, against its baselines (20 minutes; BENCH_ARGS=--quick for 3)
+	$(BIN)/python -m tests.bench.app $(BENCH_ARGS)
+
 lint: $(STAMP) ## ruff, mypy --strict on both packages, helm lint, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -74,6 +77,7 @@ requirements: $(STAMP) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --no-emit-index-url --universal --python-version 3.11 --extra operator -o operator/requirements.txt pyproject.toml
 	$(BIN)/uv pip compile -q --no-emit-index-url --universal --python-version 3.11 --extra app -o app/requirements.txt pyproject.toml
 	$(BIN)/uv pip compile -q --no-emit-index-url --universal --python-version 3.11 --extra operator --extra app --extra dev -o tests/requirements.txt pyproject.toml
+	$(BIN)/uv pip compile -q --no-emit-index-url --universal --python-version 3.11 --extra bench -o tests/bench/requirements.txt pyproject.toml
 
 packages:
 	@$(PYTHON) -m tests.cluster.commands packages

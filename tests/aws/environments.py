@@ -25,8 +25,8 @@ def cache_directory() -> Path:
     return Path(os.environ.get("TRACETRACK_CACHE") or Path.home() / ".cache" / "tracetrack")
 
 
-def ensure(name: str) -> Path:
-    """The python of the environment that holds `requirements-<name>.txt`; made when it is absent.
+def ensure(name: str, requirements: Path | None = None) -> Path:
+    """The python of the environment that holds `requirements` (`requirements-<name>.txt`); made when it is absent.
 
     TRACETRACK_AWS_<NAME>_PYTHON names a ready-made one, as in the container image.
     EmulatorEnvironmentError when pip fails.
@@ -34,7 +34,7 @@ def ensure(name: str) -> Path:
     ready = os.environ.get(f"TRACETRACK_AWS_{name.upper()}_PYTHON")
     if ready:
         return Path(ready)
-    requirements = HERE / f"requirements-{name}.txt"
+    requirements = requirements or HERE / f"requirements-{name}.txt"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     digest = hashlib.sha256(requirements.read_bytes() + version.encode()).hexdigest()[:16]
     target = cache_directory() / "environments" / f"{name}-{digest}"

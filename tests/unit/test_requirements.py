@@ -14,6 +14,7 @@ EXTRAS = {
     "operator/requirements.txt": ("operator",),
     "app/requirements.txt": ("app",),
     "tests/requirements.txt": ("operator", "app", "dev"),
+    "tests/bench/requirements.txt": ("bench",),
 }
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
