@@ -207,6 +207,8 @@ class Lists:
             key = codes.parse(text).text
         except codes.MalformedCodeError as error:
             key = error.text
+        if not key:
+            return Found(None, [], [], [])
         page = await self.bags(scope, BagFilter(kind, key), limit)
         found = await self._bills(codes.clean_text(text, 50), limit) if bills else []
         exact = next((bag.code for bag in page.bags if bag.code == key), None)

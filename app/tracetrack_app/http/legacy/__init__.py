@@ -1,6 +1,18 @@
 """The calls that stations, pages and scripts of the existing system make, in its shapes: a module for each concern."""
 
-from tracetrack_app.http.legacy import accounts, bill_scans, bills, eod, lookup, scanning, statistics, twofactor, users
+from tracetrack_app.http.legacy import (
+    accounts,
+    bags,
+    bill_scans,
+    bills,
+    eod,
+    lookup,
+    scanning,
+    statistics,
+    twofactor,
+    users,
+    vitals,
+)
 
 ROUTES = [
     *accounts.ROUTES,
@@ -12,4 +24,6 @@ ROUTES = [
     *bill_scans.ROUTES,
     *eod.ROUTES,
     *lookup.ROUTES,
+    *bags.ROUTES,
+    *vitals.ROUTES,
 ]
