@@ -64,7 +64,8 @@ class Catalogue:
             try:
                 number = await connection.fetchval(
                     "INSERT INTO products (name, code_prefix, capacity, child_weight_kg, parent_weight_kg)"
-                    " VALUES ($1, nullif(upper($2), ''), $3, coalesce($4, 1), coalesce($5, 30)) RETURNING id",
+                    " VALUES ($1, nullif(upper($2), ''), $3, coalesce($4::numeric, 1), coalesce($5::numeric, 30))"
+                    " RETURNING id",
                     name,
                     change.code_prefix,
                     change.capacity,

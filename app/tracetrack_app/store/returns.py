@@ -157,7 +157,7 @@ class Returns:
             )
             await connection.execute(
                 "INSERT INTO return_ticket_bags (ticket_id, bag_id, bill_id, entry_id, child_count, weight_kg)"
-                " SELECT $1, $2, $3, $4, $5, $5 * child_weight_kg FROM products"
+                " SELECT $1, $2, $3, $4, $5::integer, $5::integer * child_weight_kg FROM products"
                 " WHERE id = $6 OR ($6::bigint IS NULL AND is_default)",
                 ticket,
                 row["id"],
