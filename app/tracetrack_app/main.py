@@ -17,13 +17,14 @@ from tracetrack_app.http import health, legacy, pages, v1
 from tracetrack_app.http.errors import HANDLERS
 from tracetrack_app.http.observe import Observe
 from tracetrack_app.http.pages.templates import STATIC
+from tracetrack_app.http.v1.bodies import Bodies
 from tracetrack_app.http.v1.hot import HotScans
 from tracetrack_app.service import Service
 from tracetrack_app.settings import Settings
 
 
 class Application(FastAPI):
-    """FastAPI with the hot routes, which it does not know of, added to its OpenAPI document."""
+    """FastAPI with what it does not know of the API added to its OpenAPI document."""
 
     hot: HotScans
 
@@ -33,13 +34,7 @@ class Application(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            document = super().openapi()
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            for path, describe in v1.DESCRIBED.items():
-                described = describe()
-                document["paths"].setdefault(path, {}).update(described["path"])
-                schemas.update(described["schemas"])
-            self.openapi_schema = document
+            self.openapi_schema = v1.complete(super().openapi())
         return self.openapi_schema
 
 
@@ -67,7 +62,8 @@ def create_app(settings: Settings) -> Application:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
-        middleware=[Middleware(Observe, **observation)],
+        generate_unique_id_function=lambda route: route.name,
+        middleware=[Middleware(Observe, **observation), Middleware(Bodies, limits=v1.BODY_LIMITS)],
         exception_handlers=HANDLERS,
     )
     app.state.service = service

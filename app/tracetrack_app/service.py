@@ -31,6 +31,7 @@ from tracetrack_app.store.coherence import Coherence
 from tracetrack_app.store.credentials import Credentials
 from tracetrack_app.store.database import Connector, connection_lost
 from tracetrack_app.store.feed import Feed
+from tracetrack_app.store.history import History
 from tracetrack_app.store.ledger import Ledger
 from tracetrack_app.store.lists import Lists
 from tracetrack_app.store.migrate import MigrationError, migrate, migrations
@@ -111,6 +112,7 @@ class Service:
         self.bags = Bags(self.ledger, capacity)
         self.bills = Bills(self.ledger)
         self.bill_reports = BillReports(self.ledger)
+        self.history = History(self.ledger)
         self.returns = Returns(self.ledger)
         self.catalogue = Catalogue(self.ledger, capacity)
         self.lists = Lists(self.ledger)

@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tracetrack_app.domain.accounts import AccountError
+from tracetrack_app.domain.rules import RuleError
 from tracetrack_app.http.auth.limits import LimitedError
 from tracetrack_app.http.replies import ProblemError, Refused, error_reply, reply, service_of
-from tracetrack_app.http.v1.problems import FieldError, problem
+from tracetrack_app.http.v1.problems import FieldError, http_problem, problem, rule_problem
 from tracetrack_app.store.database import LOST
 from tracetrack_app.store.writer import UnavailableError
 
@@ -26,16 +27,21 @@ def _is_v1(request: Request) -> bool:
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
+    if _is_v1(request):
+        return http_problem(request, error)
     headers = dict(error.headers) if error.headers else None
     words = str(error.detail)
     code = _CODES.get(error.status_code, "too_large" if error.status_code == 413 else "error")
-    if _is_v1(request):
-        return problem(error.status_code, code, words, words, headers=headers)
     return error_reply(error.status_code, words, code, headers)
 
 
 async def _problem(request: Request, error: ProblemError) -> Response:
     return problem(error.status, error.name, error.title, str(error), headers=error.headers, **error.fields)
+
+
+async def _rule(request: Request, error: RuleError) -> Response:
+    """Of API v1; the old contract answers its own (see http/legacy/common.py)."""
+    return rule_problem(error)
 
 
 async def _refused(request: Request, error: Refused) -> Response:
@@ -86,6 +92,7 @@ async def _account(request: Request, error: AccountError) -> Response:
 HANDLERS: dict[Any, Handler] = {
     HTTPException: _http_error,
     ProblemError: _problem,
+    RuleError: _rule,
     Refused: _refused,
     RequestValidationError: _invalid,
     UnavailableError: _unavailable,

@@ -80,6 +80,10 @@ class BillChange:
     description: str | None = None
 
 
+class StaleError(Exception):
+    """The bill is not as it was seen; nothing was changed."""
+
+
 def _bill(row: Any) -> Bill:
     return Bill(**dict(row))
 
@@ -157,11 +161,13 @@ class Bills:
 
         return await self._ledger.change(work)
 
-    async def change(self, bill: int | str, change: BillChange) -> Bill:
-        """Raises RuleError: not found, a capacity below what is on it."""
+    async def change(self, bill: int | str, change: BillChange, *, seen: datetime | None = None) -> Bill:
+        """Raises RuleError: not found, a capacity below what is on it; StaleError when not as updated at `seen`."""
 
         async def work(connection: Any) -> tuple[Bill, list[str]]:
             found = await _locked(connection, bill)
+            if seen is not None and found.updated_at != seen:
+                raise StaleError
             if change.capacity is not None and change.capacity < found.bag_count:
                 raise RuleError(
                     Rule.CAPACITY_BELOW_CONTENT,

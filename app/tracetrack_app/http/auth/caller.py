@@ -130,7 +130,7 @@ def require(request: Request, who: Caller, permission: Permission) -> None:
     """Raises ProblemError with 403 unless he may do this."""
     if not who.may(permission):
         words = f"This needs the permission {permission.value!r}, which your role, token or key does not give."
-        raise ProblemError(403, "forbidden", "You may not do this", words)
+        raise ProblemError(403, "forbidden", "You may not do this", words, permission=permission)
     if who.principal is not None and (hold := guard.held_up(request, who.principal)):
         raise ProblemError(403, hold.code, "Something else comes first", hold.message)
 
@@ -142,4 +142,6 @@ def needs(permission: Permission) -> Any:
         require(request, who, permission)
         return who
 
+    # Read by the OpenAPI document, which says what each route needs.
+    allowed.permission = permission  # type: ignore[attr-defined]
     return Depends(allowed)

@@ -15,14 +15,26 @@ from starlette.routing import Route
 from tracetrack_app.domain.outcomes import MALFORMED, Entry, Refusal, detail, title
 from tracetrack_app.domain.people import Permission
 from tracetrack_app.domain.scans import Actor
-from tracetrack_app.http.auth.caller import bearer, require, unauthorized
+from tracetrack_app.http.auth.caller import Caller, identify, require
 from tracetrack_app.http.auth.limits import scan_limit
-from tracetrack_app.http.replies import MAX_BODY, reply, service_of
-from tracetrack_app.http.v1.problems import Problem, problem, problem_type
+from tracetrack_app.http.replies import reply, service_of
+from tracetrack_app.http.v1.problems import Problem, facts, problem, problem_type, reply_problem
 from tracetrack_app.ingest.scans import MAX_BILL, MAX_STATION, RawScan, submit
 from tracetrack_app.store.writer import UnavailableError, Writer
 
 SOURCE = "v1"
+SECURITY: list[dict[str, list[str]]] = [{"deviceKey": []}, {"personalToken": []}, {"session": [], "csrf": []}]
+_EXAMPLES = {
+    "open or create a parent": {
+        "value": {"scan_id": "6f1c2c1e-8d0e-4a39-9b0e-2f9d1a6b7c01", "code": "SB00001", "station": "gate-1"}
+    },
+    "a child into it": {
+        "value": {"scan_id": "6f1c2c1e-8d0e-4a39-9b0e-2f9d1a6b7c02", "code": "CHILD001", "parent": "SB00001"}
+    },
+    "the parent on a bill": {
+        "value": {"scan_id": "6f1c2c1e-8d0e-4a39-9b0e-2f9d1a6b7c03", "code": "SB00001", "bill": "BILL-7"}
+    },
+}
 
 
 class ScanIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,18 +88,18 @@ _scan = msgspec.json.Decoder(ScanIn)
 _anything = msgspec.json.Decoder()
 
 
-async def _actor(request: Request) -> Actor:
-    """Whose key or personal token it is. Raises ProblemError (401, 403) and UnavailableError."""
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        raise unauthorized()
-    who = await bearer(request, key.strip())
-    require(request, who, Permission.SCAN)
-    scan_limit(request, who.actor)
-    return who.actor
+def may_bill(who: Caller) -> bool:
+    """Whether his scans may name a bill: those of devices may."""
+    return who.principal is None or who.may(Permission.BILLS)
 
 
-def _read(body: bytes, actor: Actor) -> tuple[RawScan | None, str]:
+def no_bills(raw: RawScan) -> dict[str, Any]:
+    """The problem of a scan that may not name a bill."""
+    words = "bill: this needs the permission 'bills', which your role or token does not give."
+    return facts(403, "forbidden", "You may not do this", words, scan_id=raw.scan_id, permission=Permission.BILLS)
+
+
+def read_scan(body: bytes | msgspec.Raw, actor: Actor) -> tuple[RawScan | None, str]:
     """(the scan, why it is malformed). A malformed one is a scan too if it holds a code: it is kept."""
     now = datetime.now(UTC)
     try:
@@ -115,24 +127,26 @@ def _read(body: bytes, actor: Actor) -> tuple[RawScan | None, str]:
 
 async def record(request: Request) -> Response:
     """The handler."""
-    actor = await _actor(request)
-    answer = await answered(service_of(request).writer, await request.body(), actor)
+    who = await identify(request)
+    require(request, who, Permission.SCAN)
+    scan_limit(request, who.actor)
+    answer = await answered(service_of(request).writer, await request.body(), who.actor, bills=may_bill(who))
     return answer if isinstance(answer, Response) else reply(*answer)
 
 
-async def answered(writer: Writer, body: bytes, actor: Actor) -> tuple[ScanOut, int] | Response:
-    """The body and status of an accepted scan; the whole reply to any other."""
-    raw, reason = _read(body, actor)
+async def answered(writer: Writer, body: bytes, actor: Actor, *, bills: bool = True) -> tuple[ScanOut, int] | Response:
+    """The body and status of an accepted scan; the whole reply to any other. `bills`: whether it may name one."""
+    raw, reason = read_scan(body, actor)
     if raw is None:
         return problem(422, Refusal.MALFORMED_SCAN, title(Refusal.MALFORMED_SCAN), reason)
+    if raw.bill is not None and not bills:
+        return reply_problem(no_bills(raw))
     try:
         entry = await submit(writer, raw)
     except UnavailableError as error:
-        words = f"{error} Send it again with the same scan_id."
-        headers = {"Retry-After": str(error.retry_after)}
-        return problem(503, "unavailable", "The scan could not be recorded now", words, headers=headers)
+        return reply_problem(unavailable(error, raw.scan_id), {"Retry-After": str(error.retry_after)})
     if entry.refusal is not None:
-        return _refused(entry, entry.refusal, reason)
+        return reply_problem(refused(entry, entry.refusal, reason))
     return accepted(entry), 200 if entry.replay else 201
 
 
@@ -160,27 +174,36 @@ def accepted(entry: Entry) -> ScanOut:
     )
 
 
-def _refused(entry: Entry, refusal: Refusal, reason: str) -> Response:
-    fields: dict[str, Any] = {
-        "scan_id": entry.scan_id,
-        "entry_id": entry.id,
-        "code": entry.code,
-        "parent": entry.parent,
-        "holder": entry.holder,
-        "child_count": entry.child_count,
-        "expected_count": entry.capacity,
-    }
-    known = {name: value for name, value in fields.items() if value is not None}
-    return problem(422 if refusal in MALFORMED else 409, refusal, title(refusal), reason or detail(entry), **known)
+def unavailable(error: UnavailableError, scan_id: UUID) -> dict[str, Any]:
+    """The problem of a scan that could not be recorded."""
+    words = f"{error} Send it again with the same scan_id."
+    return facts(503, "unavailable", "The scan could not be recorded now", words, scan_id=scan_id)
+
+
+def refused(entry: Entry, refusal: Refusal, reason: str = "") -> dict[str, Any]:
+    """The problem of a refused scan: 422 for the request itself, 409 for a rule."""
+    return facts(
+        422 if refusal in MALFORMED else 409,
+        refusal,
+        title(refusal),
+        reason or detail(entry),
+        scan_id=entry.scan_id,
+        entry_id=entry.id,
+        code=entry.code,
+        parent=entry.parent,
+        holder=entry.holder,
+        child_count=entry.child_count,
+        expected_count=entry.capacity,
+    )
 
 
 def describe() -> dict[str, Any]:
     """The OpenAPI path item and the component schemas of this call."""
-    (scan_in, scan_out, refused), components = msgspec.json.schema_components(
+    (scan_in, scan_out, refused_with), components = msgspec.json.schema_components(
         [ScanIn, ScanOut, Problem], ref_template="#/components/schemas/{name}"
     )
     json_of = {"application/json": {"schema": scan_out}}
-    problem_of = {"application/problem+json": {"schema": refused}}
+    problem_of = {"application/problem+json": {"schema": refused_with}}
     types = ", ".join(problem_type(name) for name in Refusal)
     operation = {
         "summary": "Record one scan",
@@ -189,8 +212,8 @@ def describe() -> dict[str, Any]:
         f" Station is kept to {MAX_STATION} characters, a bill's id to {MAX_BILL}.",
         "operationId": "record_scan",
         "tags": ["scans"],
-        "security": [{"bearer": []}],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": scan_in}}},
+        "security": SECURITY,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": scan_in, "examples": _EXAMPLES}}},
         "responses": {
             "201": {"description": "Recorded", "content": json_of},
             "200": {"description": "Had been recorded before; the same body as then", "content": json_of},
@@ -200,13 +223,14 @@ def describe() -> dict[str, Any]:
                 "description": f"Refused by a rule, kept in the ledger; type is one of {types}",
                 "content": problem_of,
             },
-            "413": {"description": "The body is too large"},
+            "413": {"description": "The body is too large", "content": problem_of},
             "422": {"description": "Malformed; kept in the ledger if it holds a code", "content": problem_of},
             "429": {"description": "Too many scans a minute: wait Retry-After seconds", "content": problem_of},
             "503": {"description": "Not now: send it again after Retry-After seconds", "content": problem_of},
+            "default": {"description": "Any other error", "content": problem_of},
         },
     }
     return {"path": {"post": operation}, "schemas": components}
 
 
-ROUTES = [Route("/api/v1/scans", record, methods=["POST"], max_body_size=MAX_BODY)]
+ROUTES = [Route("/api/v1/scans", record, methods=["POST"])]
