@@ -17,6 +17,7 @@ from tracetrack_app.http import health, legacy, pages, v1
 from tracetrack_app.http.errors import HANDLERS
 from tracetrack_app.http.observe import Observe
 from tracetrack_app.http.pages.templates import STATIC
+from tracetrack_app.http.toolarge import TooLarge
 from tracetrack_app.http.v1.bodies import Bodies
 from tracetrack_app.http.v1.hot import HotScans
 from tracetrack_app.service import Service
@@ -63,7 +64,11 @@ def create_app(settings: Settings) -> Application:
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
         generate_unique_id_function=lambda route: route.name,
-        middleware=[Middleware(Observe, **observation), Middleware(Bodies, limits=v1.BODY_LIMITS)],
+        middleware=[
+            Middleware(Observe, **observation),
+            Middleware(TooLarge),
+            Middleware(Bodies, limits=v1.BODY_LIMITS),
+        ],
         exception_handlers=HANDLERS,
     )
     app.state.service = service

@@ -15,6 +15,8 @@ from tracetrack_app.service import Service
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 MAX_BODY = 64 * 1024
+MAX_FIELDS = 1200
+"""As many as the largest parent has children, and then some."""
 CODES = {
     400: "bad_request",
     401: "unauthorized",
@@ -78,16 +80,20 @@ async def fields_of(request: Request) -> dict[str, str]:
     """The fields of a JSON object or a form; other values than text and numbers are left out. Raises Refused."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        form = await request.form(max_files=0, max_fields=50)
+        form = await request.form(max_files=0, max_fields=MAX_FIELDS)
         return {name: value for name, value in form.items() if isinstance(value, str)}
     body = await request.body()
     if kind == "application/x-www-form-urlencoded":
-        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50))
+        try:
+            return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+        except ValueError:
+            words = f"The form has more than {MAX_FIELDS} fields."
+            raise Refused(400, words, error_code="bad_request") from None
     if not body.strip():
         return {}
     try:
         data = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refused(400, "The body is not valid JSON.", error_code="bad_request") from None
     if not isinstance(data, dict):
         raise Refused(400, "The body must be a JSON object or a form.", error_code="bad_request")

@@ -93,6 +93,10 @@ class BagPage:
     after: str | None
 
 
+class CursorError(ValueError):
+    """The `after` of a page that never was."""
+
+
 class Values:
     """The arguments of a statement, and the names they have in it."""
 
@@ -122,13 +126,13 @@ class Lists:
     async def bags(
         self, scope: str | None, wanted: BagFilter, limit: int, *, offset: int = 0, after: str | None = None
     ) -> BagPage:
-        """A page; `after` is a former page's. Raises ValueError for one that is none."""
+        """A page; `after` is a former page's. Raises CursorError for one that is none."""
         values = Values()
         ranges = _ranges(wanted.search)
         conditions = _conditions(scope, wanted, values)
         if ranges:
             columns, order = "b.id, b.code", "code"
-            conditions += f" AND b.code > {values(after)}" if after is not None else ""
+            conditions += f" AND b.code > {values(_code(after))}" if after is not None else ""
             arms = [f"b.code >= {values(low)} AND b.code < {values(high)}" for low, high in ranges]
         else:
             columns, order = "b.id", "id DESC"
@@ -276,5 +280,11 @@ def _next(char: str) -> str:
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise ValueError("after is not from a page before")
+        raise CursorError("after is not from a page before")
     return int(text)
+
+
+def _code(text: str) -> str:
+    if codes.clean(text) != text:
+        raise CursorError("after is not from a page before")
+    return text

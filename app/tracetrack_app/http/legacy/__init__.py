@@ -7,10 +7,13 @@ from tracetrack_app.http.legacy import (
     bills,
     eod,
     lookup,
+    pages_plain,
+    returns,
     scanning,
     statistics,
     twofactor,
     users,
+    v2,
     vitals,
 )
 
@@ -26,4 +29,7 @@ ROUTES = [
     *lookup.ROUTES,
     *bags.ROUTES,
     *vitals.ROUTES,
+    *returns.ROUTES,
+    *v2.ROUTES,
+    *pages_plain.ROUTES,
 ]

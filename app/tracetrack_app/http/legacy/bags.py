@@ -21,10 +21,11 @@ from tracetrack_app.http.legacy.scanning import child_reply
 from tracetrack_app.http.pages.plain import browsable
 from tracetrack_app.http.replies import MAX_BODY, Refused, reply, service_of
 from tracetrack_app.ingest.scans import RawScan, submit
-from tracetrack_app.store.lists import BagFilter, BagPage, Found
+from tracetrack_app.store.lists import BagFilter, BagPage, CursorError, Found
 
 MAX_PAGE = 1000
 MAX_FOUND = 100
+_MAX_NUMBER = 10**12
 _STATUSES = ("pending", "in_progress", "completed")
 
 
@@ -55,7 +56,7 @@ async def page_of(request: Request, who: Principal, query: Mapping[str, str], li
     lists = service_of(request).lists
     try:
         return await lists.bags(who.scope, filter_of(query), limit, offset=offset, after=after)
-    except ValueError:
+    except CursorError:
         raise Refused(400, "after must be what a page before gave as its after.", error_code="bad_request") from None
 
 
@@ -138,7 +139,7 @@ async def search(request: Request) -> Response:
 async def parent_list(request: Request) -> Response:
     """Parents by page number, newest first."""
     who, query = await asked(request, Permission.LOOKUP)
-    page = number(query.get("page") or "1", "page", 1)
+    page = min(number(query.get("page") or "1", "page", 1), _MAX_NUMBER)
     per_page = min(number(query.get("per_page") or "20", "per_page", 1), MAX_PAGE)
     wanted = {**query, "type": Kind.PARENT.value}
     total = await service_of(request).lists.count(who.scope, filter_of(wanted))

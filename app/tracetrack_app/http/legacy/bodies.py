@@ -13,7 +13,6 @@ from starlette.requests import Request
 from tracetrack_app.http.replies import Refused
 
 _YES = frozenset({"1", "true", "yes", "on", "y"})
-_MAX_FIELDS = 2000
 _BETWEEN = re.compile(r"[,;\s]+")
 
 
@@ -58,7 +57,7 @@ async def texts(request: Request, name: str) -> list[str] | None:
         form = await request.form()
         found = [value for key, value in form.multi_items() if key in (name, f"{name}[]") and isinstance(value, str)]
     else:
-        pairs = parse_qsl((await request.body()).decode("utf-8", "replace"), True, max_num_fields=_MAX_FIELDS)
+        pairs = parse_qsl((await request.body()).decode("utf-8", "replace"), True)
         found = [value for key, value in pairs if key in (name, f"{name}[]")]
     if not found:
         return None

@@ -149,15 +149,18 @@ def _page(handler: _PageHandler) -> Callable[[Request], Awaitable[Response]]:
 
 @_page
 async def dashboard(request: Request, session: Session) -> Response:
-    """Totals and the newest scans."""
+    """Totals and the newest scans; a dispatcher's are those of his area."""
     service = service_of(request)
+    him = await account(request, session)
+    if him is None:
+        return RedirectResponse("/login", 302)
     zone = ZoneInfo(service.settings.timezone)
-    scans = await service.reads.recent_scans(10)
+    scans = await service.activity.recent(him.scope, 10)
     return page(
         "dashboard.html",
         user=session.username,
         csrf_token=service.sessions.csrf_token(session),
-        totals=await service.reads.totals(),
+        totals=await service.activity.totals(him.scope),
         scans=[(scan.at.astimezone(zone).strftime("%d %b %H:%M:%S"), scan) for scan in scans],
         timezone=service.settings.timezone,
     )
