@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import asyncpg
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from tracetrack_app.domain.rules import RuleError
 from tracetrack_app.http.auth.limits import LimitedError
 from tracetrack_app.http.replies import ProblemError, Refused, error_reply, reply, service_of
 from tracetrack_app.http.v1.problems import FieldError, http_problem, problem, rule_problem
-from tracetrack_app.store.database import LOST
+from tracetrack_app.store.database import LOST, connection_lost
 from tracetrack_app.store.writer import UnavailableError
 
 _CODES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
@@ -77,7 +78,17 @@ async def _limited(request: Request, error: LimitedError) -> Response:
     return error_reply(429, str(error), "too_many", headers)
 
 
+async def _unusable(request: Request, error: Exception) -> Response:
+    """A character that PostgreSQL or UTF-8 cannot hold: NUL, half of a surrogate pair."""
+    words = "The request holds a character that is none, such as NUL: take it out."
+    if _is_v1(request):
+        return problem(422, "malformed", "The request is malformed", words)
+    return error_reply(400, words, "bad_request")
+
+
 async def _lost(request: Request, error: Exception) -> Response:
+    if not connection_lost(error):
+        return await _unusable(request, error)
     return await _unavailable(request, UnavailableError(f"{service_of(request).connector.explain(error)}."))
 
 
@@ -99,4 +110,6 @@ HANDLERS: dict[Any, Handler] = {
     LimitedError: _limited,
     AccountError: _account,
     **dict.fromkeys(LOST, _lost),
+    asyncpg.DataError: _unusable,
+    UnicodeEncodeError: _unusable,
 }

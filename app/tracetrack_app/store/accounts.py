@@ -175,14 +175,14 @@ class Accounts:
         return found
 
     async def list(
-        self, *, after: int = 0, limit: int = 100, search: str = "", role: str | None = None
+        self, *, before: int | None = None, limit: int = 100, search: str = "", role: str | None = None
     ) -> list[Account]:
-        """Those that are not deleted, by id; `search` is part of the user name."""
+        """Those that are not deleted, newest first, below the id `before`; `search` is part of the user name."""
         rows = await self._pool.fetch(
-            f"SELECT {_COLUMNS} FROM users WHERE deleted_at IS NULL AND id > $1"  # noqa: S608
+            f"SELECT {_COLUMNS} FROM users WHERE deleted_at IS NULL AND ($1::bigint IS NULL OR id < $1)"  # noqa: S608
             " AND ($2 = '' OR position(lower($2) IN lower(username)) > 0) AND ($3::text IS NULL OR role = $3)"
-            " ORDER BY id LIMIT $4",
-            after,
+            " ORDER BY id DESC LIMIT $4",
+            before,
             search,
             role,
             limit,

@@ -87,6 +87,10 @@ class Shared:
             results = await pipeline.execute()
         return int(results[-1])
 
+    async def forget_hits(self, name: str) -> None:
+        """Begin to count anew. Raises RedisError when Redis is away."""
+        await self._redis.delete(f"tracetrack:limit:{name}")
+
     async def add(self, name: str, counts: Mapping[str, int], window: int) -> dict[str, int]:
         """Add to the counts under `name`, which is forgotten after `window` seconds; their sums over all replicas.
 

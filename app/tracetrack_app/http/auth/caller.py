@@ -70,8 +70,12 @@ class Caller:
     def person(self) -> Principal:
         """Raises ProblemError with 403 for a device."""
         if self.principal is None:
-            raise ProblemError(403, "forbidden", "Not for devices", "A person must do this: log in, or send his token.")
+            raise not_for_devices()
         return self.principal
+
+
+def not_for_devices() -> ProblemError:
+    return ProblemError(403, "forbidden", "Not for devices", "A person must do this: log in, or send his token.")
 
 
 def unauthorized() -> ProblemError:

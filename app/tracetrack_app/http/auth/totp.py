@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Sequence
@@ -48,6 +49,11 @@ class Totp:
             return await self._shared.hits(f"totp:{user_id}", _WINDOW) <= self._limit
         except RedisError:
             return False
+
+    async def succeeded(self, user_id: int) -> None:
+        """Only wrong codes count: begin anew."""
+        with contextlib.suppress(RedisError):
+            await self._shared.forget_hits(f"totp:{user_id}")
 
     async def step_of(self, credentials: Credentials, user_id: int, code: str) -> int | None:
         """The time step that a code is right for, one step early or late allowed; None when it is wrong."""

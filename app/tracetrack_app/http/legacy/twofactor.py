@@ -70,6 +70,7 @@ async def enable(request: Request) -> Response:
         if wants_json(request):
             raise AccountError("wrong_code", _WRONG, "code")
         return form(request, "Two-factor log-in", [_CODE], person=him, submit="Turn on", message=_WRONG)
+    await service.totp.succeeded(him.user_id)
     codes = totp.recovery_codes()
     hashes = [totp.recovery_hash(him.user_id, code) for code in codes]
     await service.credentials.enable_totp(who(request, him), him.user_id, step, hashes)
@@ -90,6 +91,7 @@ async def disable(request: Request) -> Response:
     await _count(request, him.user_id)
     if await service.totp.check(service.credentials, him.user_id, fields.get("code", "")) is None:
         raise AccountError("wrong_code", _WRONG, "code")
+    await service.totp.succeeded(him.user_id)
     await service.credentials.disable_totp(who(request, him), him.user_id)
     words = "Two-factor log-in is off."
     return finished(request, "/profile", {"message": words}, words)
@@ -118,6 +120,7 @@ async def verify(request: Request) -> Response:
         if wants_json(request):
             raise AccountError("wrong_code", _WRONG, "code")
         return form(request, title, [_CODE], session=session, submit="Log in", message=_WRONG)
+    await service.totp.succeeded(user_id)
     metrics.LOGINS.labels("ok").inc()
     await service.audit.record("login", who(request, him), "user", user_id, details={"factor": right})
     await service.shared.end_session(session.id, service.sessions.ends(session))

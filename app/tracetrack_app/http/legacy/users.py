@@ -43,11 +43,11 @@ def _shown(each: Account) -> dict[str, Any]:
 async def _all(request: Request, search: str = "", role: str | None = None) -> list[Account]:
     found: list[Account] = []
     while True:
-        after = found[-1].id if found else 0
-        rows = await service_of(request).accounts.list(after=after, limit=_PAGE, search=search, role=role)
+        before = found[-1].id if found else None
+        rows = await service_of(request).accounts.list(before=before, limit=_PAGE, search=search, role=role)
         found += rows
         if len(rows) < _PAGE:
-            return found
+            return found[::-1]
 
 
 @account_call

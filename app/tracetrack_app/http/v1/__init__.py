@@ -6,7 +6,21 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from tracetrack_app.http.v1 import bag_changes, bags, bills, bulk, catalogue, events, history, openapi, returns, scans
+from tracetrack_app.http.v1 import (
+    audit,
+    bag_changes,
+    bags,
+    bills,
+    bulk,
+    catalogue,
+    events,
+    history,
+    openapi,
+    profile,
+    returns,
+    scans,
+    users,
+)
 
 ROUTES: list[Route | WebSocketRoute | Mount] = [
     *scans.ROUTES,
@@ -22,6 +36,9 @@ ROUTERS: list[APIRouter] = [
     catalogue.products,
     catalogue.areas,
     history.router,
+    users.router,
+    profile.router,
+    audit.router,
 ]
 
 DESCRIBED: dict[str, Callable[[], dict[str, Any]]] = {
