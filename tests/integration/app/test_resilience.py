@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
 from tests.backing import PostgresServer, RedisServer, free_port
 from tests.integration.app.conftest import FLEET, device_key
+from tests.integration.app.failure.agreement import nothing_lost_nothing_doubled, until
 from tests.integration.app.process import PASSWORD, AppProcess, Load, scan_body
-
-
-async def until(what: Callable[[], bool], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await asyncio.to_thread(what):
-            await asyncio.sleep(0.05)
-
-
-async def nothing_lost_nothing_doubled(dsn: str, load: Load) -> None:
-    connection = await asyncpg.connect(dsn)
-    rows = await connection.fetch("SELECT scan_id::text, code, refusal FROM scan_ledger")
-    found = {row["scan_id"]: row for row in rows}
-    assert len(found) == len(rows)
-    for scan_id, code in load.acknowledged.items():
-        assert scan_id in found, f"{code} was acknowledged and is not in the ledger"
-        assert found[scan_id]["refusal"] is None
-    linked = await connection.fetchval("SELECT count(*) FROM scan_ledger WHERE outcome = 'child_linked'")
-    assert linked == await connection.fetchval("SELECT count(*) FROM links")
-    assert linked == await connection.fetchval("SELECT sum(child_count) FROM bags")
-    assert len(rows) == await connection.fetchval("SELECT sum(accepted + refused) FROM daily_counts")
-    assert set(found) <= set(load.acknowledged) | set(load.unknown)
-    await connection.close()
 
 
 async def test_sigterm_under_load_drains_and_exits_0(environment: dict[str, str], tmp_path: Path) -> None:
