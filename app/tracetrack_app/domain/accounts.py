@@ -7,7 +7,7 @@ import unicodedata
 
 from tracetrack_app.domain.people import Role
 
-_USERNAME = re.compile(r"[^\W_][\w.@+ -]{0,62}[\w.@+-]")
+_SIGNS = frozenset(" ._@+-")
 _EMAIL = re.compile(r"[^@\s<>,;:\"()\[\]\\]+@[^@\s<>,;:\"()\[\]\\]+\.[^@\s.<>,;:\"()\[\]\\]+")
 
 
@@ -23,7 +23,10 @@ class AccountError(ValueError):
 def clean_username(text: str) -> str:
     """Raises AccountError."""
     found = " ".join(unicodedata.normalize("NFKC", text).split())
-    if not _USERNAME.fullmatch(found):
+    # Letters with their marks (Hindi vowels are marks), digits, a few signs.
+    kinds = [unicodedata.category(each)[0] for each in found]
+    allowed = all(kind in "LMN" or each in _SIGNS for each, kind in zip(found, kinds, strict=True))
+    if not (2 <= len(found) <= 64 and allowed and kinds[0] in "LN"):
         words = "A user name has 2 to 64 letters, digits, spaces and . _ @ + -, and begins with a letter or digit."
         raise AccountError("bad_username", words, "username")
     return found

@@ -163,7 +163,7 @@ async def app(stage: _Stage, redis_server: RedisServer) -> AppProcess:
         await connection.execute("DELETE FROM users WHERE username <> $1", ADMIN)
         await connection.execute(
             "UPDATE users SET failed_logins = 0, locked_until = NULL, totp_enabled = false, totp_secret = NULL,"
-            " totp_step = NULL, must_change_password = false, email = NULL"
+            " totp_step = NULL, must_change_password = false, email = NULL, session_epoch = 0"
         )
         await connection.execute("UPDATE audit_head SET seq = 0, hash = NULL, key_id = '', seal = ''")
         await forget_caches(connection, redis_server.url)
