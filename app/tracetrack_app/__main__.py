@@ -13,6 +13,7 @@ from collections.abc import Generator
 import uvicorn
 
 from tracetrack_app import logs
+from tracetrack_app.http.corked import CorkedProtocol
 from tracetrack_app.main import create_app
 from tracetrack_app.settings import Settings, SettingsError
 
@@ -66,7 +67,7 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=CorkedProtocol,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=4096,

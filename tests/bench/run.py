@@ -184,6 +184,7 @@ def _reads(run: Run, app: Server) -> None:
     run.gates.append(_ours(cached, 5, ours, theirs))
     # A new process: its own memory is empty, Redis has been filled.
     with servers.app(made.environment, made.folder, "app-preloaded") as fresh:
+        _caching(fresh)
         every = Contender(
             fresh, "Authorization", credentials(200), made.empty, "/api/v1/bags/", "bag", options.stock.filled
         )
@@ -213,9 +214,9 @@ async def _fill(url: str, body: bytes) -> None:
         await redis.mset({f"baseline:{parent_code(index)}": body for index in range(_HOT_PARENTS)})
 
 
-def _preloaded(server: Server, made: World, seconds: float = 600.0) -> bool:
-    """Wait until Redis has been filled; False when the app has no pre-load."""
-    if ("tracetrack_cache_preloaded", "") not in metrics.scrape(server):
+def _preloaded(server: Server, made: World, seconds: float = 1800.0) -> bool:
+    """Wait until Redis has been filled; False when the app has no caches."""
+    if not _caching(server):
         return False
     with step("waiting for the pre-load of Redis"):
         deadline = time.monotonic() + seconds
@@ -224,6 +225,20 @@ def _preloaded(server: Server, made: World, seconds: float = 600.0) -> bool:
                 raise StageError(f"the pre-load did not end within {seconds:g} s: see {server.log}")
             time.sleep(0.5)
     return True
+
+
+def _caching(server: Server, seconds: float = 30.0) -> bool:
+    """Wait until the app answers from its caches; False when it has none."""
+    lease = ("tracetrack_cache_lease", "")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = metrics.scrape(server).get(lease)
+        if found is None:
+            return False
+        if found == 1:
+            return True
+        time.sleep(0.2)
+    raise StageError(f"the app does not use its caches within {seconds:g} s: see {server.log}")
 
 
 async def _has(url: str, pattern: str) -> bool:

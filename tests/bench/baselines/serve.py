@@ -8,6 +8,8 @@ import sys
 
 import uvicorn
 
+from tracetrack_app.http.corked import CorkedProtocol
+
 
 def main() -> None:
     name, port = sys.argv[1:]
@@ -20,7 +22,7 @@ def main() -> None:
         host="127.0.0.1",
         port=int(port),
         loop="uvloop",
-        http="httptools",
+        http=CorkedProtocol,
         ws="none",
         log_config=None,
         access_log=False,
