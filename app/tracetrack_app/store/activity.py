@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from tracetrack_app.store.fresh import Fresh
 from tracetrack_app.store.ledger import Ledger
 from tracetrack_app.store.lists import Values, within
 
@@ -67,8 +68,19 @@ class Activity:
         self._ledger = ledger
         # By area: an entry, and how many there are up to it. The ledger is append-only, so that never changes.
         self._settled: dict[str, tuple[int, int]] = {}
+        self._totals: dict[str | None, Fresh[Totals]] = {}
 
     async def totals(self, scope: str | None) -> Totals:
+        """Counted after the call began."""
+        return (await self.shared_totals(scope))[0]
+
+    async def shared_totals(self, scope: str | None) -> tuple[Totals, bool]:
+        """Totals counted after the call began, and whether another call had them counted."""
+        if scope not in self._totals:
+            self._totals[scope] = Fresh(lambda: self._count(scope))
+        return await self._totals[scope].get()
+
+    async def _count(self, scope: str | None) -> Totals:
         """Of the house, summed from what each day brought; or of one area's bags, scans and people, counted."""
         if scope is None:
             values, people = Values(), ""

@@ -42,11 +42,11 @@ def scan_of(scan: RecentScan) -> dict[str, Any]:
 
 @answered
 async def stats(request: Request) -> Response:
-    """Totals; read at each call, so never stale."""
+    """Totals, counted after the request came; `cached` when another request had them counted."""
     who, _ = await asked(request, Permission.DASHBOARD)
-    totals = await service_of(request).activity.totals(who.scope)
+    totals, shared = await service_of(request).activity.shared_totals(who.scope)
     statistics = {**_totals(totals), "cache_updated": totals.at.isoformat()}
-    return done(request, reply({"success": True, "statistics": statistics, "cached": False}))
+    return done(request, reply({"success": True, "statistics": statistics, "cached": shared}))
 
 
 @answered

@@ -57,8 +57,8 @@ SENT = [
 
 
 async def test_a_parents_code_is_cleaned(worker: httpx.AsyncClient) -> None:
-    for path, how, (sent, stored) in product(PARENT_CALLS, HOW, SENT):
-        answer = await worker.post(path, **{how: {"qr_code": sent}})
+    for path, name, how, (sent, stored) in product(PARENT_CALLS, ["qr_code", "qr_id", "parent_qr"], HOW, SENT):
+        answer = await worker.post(path, **{how: {name: sent}})
         assert (answer.status_code, answer.json().get("parent_qr")) == (200, stored), (path, how, sent, answer.text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -78,6 +79,16 @@ async def test_an_areas_scans_are_counted_on(
     await parent(dispatcher, "SB00002", "CHILD3")
     assert await total() == before + 5
     assert await total() == before + 5
+
+
+async def test_many_who_ask_at_once_get_what_was_there_before_they_asked(
+    worker: httpx.AsyncClient, dispatcher: httpx.AsyncClient
+) -> None:
+    for number in range(3):
+        await parent(dispatcher, f"SB0000{number}")
+        answers = await asyncio.gather(*[client.get("/api/stats") for client in (worker, dispatcher) * 10])
+        bodies = [answer.json() for answer in answers]
+        assert [body["statistics"]["total_parent_bags"] for body in bodies] == [number + 1] * 20
 
 
 async def test_the_old_statistics_need_a_session(worker: httpx.AsyncClient, anonymous: httpx.AsyncClient) -> None:
