@@ -23,6 +23,7 @@ from tracetrack_app.store.accounts import Accounts
 from tracetrack_app.store.activity import Activity
 from tracetrack_app.store.audit import Audit
 from tracetrack_app.store.bags import Bags
+from tracetrack_app.store.bagview import PATCH, patched
 from tracetrack_app.store.bill_reports import BillReports
 from tracetrack_app.store.bills import Bills
 from tracetrack_app.store.cache import Cache
@@ -41,7 +42,7 @@ from tracetrack_app.store.reads import Reads
 from tracetrack_app.store.requests import Requests
 from tracetrack_app.store.returns import Returns
 from tracetrack_app.store.shared import Shared
-from tracetrack_app.store.views import Views, keys_of
+from tracetrack_app.store.views import Views, changes_of
 from tracetrack_app.store.vitals import Vitals
 from tracetrack_app.store.writer import Writer
 
@@ -57,7 +58,8 @@ class Service:
         self.settings = settings
         self.connector = Connector(settings.bindings.database)
         self.coherence = Coherence(self.connector, settings.bindings.cache)
-        self.cache = Cache(self.coherence)
+        self.cache = Cache(self.coherence, patched)
+        self.coherence.patch_by(PATCH)
         self.feed = Feed(self.coherence)
         self.writer = Writer(
             self.connector,
@@ -144,7 +146,8 @@ class Service:
                 pool.terminate()  # type: ignore[attr-defined]
 
     async def _committed(self, entries: Sequence[Entry], doubtful: Sequence[Scan | Undo]) -> None:
-        await self.coherence.changed(keys_of(entries, doubtful), self.feed.raw(entries))
+        keys, patches = changes_of(entries, doubtful)
+        await self.coherence.changed(keys, self.feed.raw(entries), patches)
 
     async def problem(self) -> str | None:
         """Why the app cannot take requests now; None when it can."""

@@ -8,17 +8,16 @@ taken only where the token still is. So a slow loader cannot put back what was t
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from tracetrack_app import metrics
 from tracetrack_app.store.coherence import Coherence
-from tracetrack_app.store.link import Link, LinkLostError, ReplyError
+from tracetrack_app.store.link import LinkLostError, ReplyError, Script
 
 T = TypeVar("T")
 
@@ -27,25 +26,6 @@ TOKEN_SECONDS = 20
 VALUE_SECONDS = 24 * 3600
 _TOKEN = b"\xc1"
 """What a token begins with, and no MessagePack."""
-
-
-class Script:
-    """A Lua script, sent in full once a connection."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        self._known_by: Link | None = None
-
-    def run(self, link: Link, keys: Sequence[str], *arguments: str | bytes | int) -> asyncio.Future[Any]:
-        if self._known_by is link:
-            return link.send("EVALSHA", self._sha, len(keys), *keys, *arguments)
-        self._known_by = link
-        return link.send("EVAL", self._text, len(keys), *keys, *arguments)
-
-    def forgotten(self) -> None:
-        """Redis does not know it (SCRIPT FLUSH): send it in full next time."""
-        self._known_by = None
 
 
 # For each key: its value or somebody's token if there is one, else this caller's token is put there (a nil answer).
@@ -82,11 +62,15 @@ def new_token() -> bytes:
 
 
 class Codec(Generic[T]):
-    """How values of one type are written into Redis. `shape` is what msgspec takes as a type."""
+    """How values of one type are written into Redis; `of` is for any type that msgspec takes."""
 
-    def __init__(self, shape: Any) -> None:
-        self.encode: Callable[[T], bytes] = msgspec.msgpack.Encoder().encode
-        self.decode: Callable[[bytes], T] = msgspec.msgpack.Decoder(shape).decode
+    def __init__(self, encode: Callable[[T], bytes], decode: Callable[[bytes], T]) -> None:
+        self.encode = encode
+        self.decode = decode
+
+    @classmethod
+    def of(cls, shape: Any) -> Codec[T]:
+        return cls(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(shape).decode)
 
 
 class _Flight:
@@ -102,18 +86,26 @@ class _Flight:
 _MISSING: Any = object()
 
 
+def _nothing(_value: Any, _patch: bytes) -> None:
+    return None
+
+
 class Cache:
     """Values by key. Whoever changes what a value is made from calls `Coherence.changed` with its key."""
 
-    def __init__(self, coherence: Coherence, entries: int = ENTRIES) -> None:
+    def __init__(
+        self, coherence: Coherence, amend: Callable[[Any, bytes], Any] = _nothing, entries: int = ENTRIES
+    ) -> None:
+        """`amend` gives the value as a patch leaves it; None when that cannot be told from the value."""
         self._coherence = coherence
+        self._amend = amend
         self._capacity = entries
         self._kept: OrderedDict[str, Any] = OrderedDict()
         self._flights: dict[str, _Flight] = {}
         self._count = {
             level: metrics.CACHE_READS.labels(level).inc for level in ("process", "redis", "database", "bypass")
         }
-        coherence.listen(self._forget)
+        coherence.listen(self._forget, self._patch)
 
     async def get(self, key: str, load: Callable[[], Awaitable[T]], codec: Codec[T] | None = None) -> T:
         """The value under `key`, at least as new as the moment of the call; `load` reads it from PostgreSQL.
@@ -137,10 +129,6 @@ class Cache:
         # A caller that goes away must not take the load from the others.
         value = await asyncio.shield(flight.task)
         return value  # type: ignore[no-any-return]
-
-    def kept(self, key: str) -> Any:
-        """The value kept in this process if it may be used now, else None."""
-        return self._kept.get(key) if self._coherence.caching else None
 
     async def _fly(self, key: str, flight: _Flight, load: Callable[[], Awaitable[T]], codec: Codec[T] | None) -> T:
         try:
@@ -187,18 +175,27 @@ class Cache:
         kept.move_to_end(key)
         if len(kept) > self._capacity:
             kept.popitem(last=False)
+        metrics.CACHE_ENTRIES.set(len(kept))
 
     def _forget(self, keys: frozenset[str] | None) -> None:
         if keys is None:
             self._kept.clear()
+            metrics.CACHE_ENTRIES.set(0)
             for flight in self._flights.values():
                 flight.valid = False
             self._flights.clear()
             return
         for key in keys:
             self._drop(key)
-            if key.startswith("bag:"):
-                self._drop("children:" + key[4:])
+        metrics.CACHE_ENTRIES.set(len(self._kept))
+
+    def _patch(self, patches: Mapping[str, bytes]) -> None:
+        """Bring what is kept up to date; a load under way may have come too early, so it is not kept."""
+        for key, patch in patches.items():
+            value = self._kept.get(key)
+            self._drop(key)
+            if value is not None and (amended := self._amend(value, patch)) is not None:
+                self._keep(key, amended)
 
     def _drop(self, key: str) -> None:
         self._kept.pop(key, None)

@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,27 +25,32 @@ import msgspec
 from tracetrack_app import metrics
 from tracetrack_app.settings import CacheSettings, SettingsError
 from tracetrack_app.store.database import Connector
-from tracetrack_app.store.link import Link, LinkLostError, ReplyError
+from tracetrack_app.store.link import Link, LinkLostError, ReplyError, Script
 from tracetrack_app.store.membership import SETTLE, Membership, Peer, View
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 10.0
 _REPLY_WITHIN = 1.5
 _NOTHING = msgspec.Raw(b"\xc0")
+_NO_PATCHES: Mapping[str, bytes] = MappingProxyType({})
 _MAX_UNDELIVERED = 100_000
 _DELETE_AT_ONCE = 1000
 
 Forget = Callable[[frozenset[str] | None], None]
 """Called with the keys that changed; with None everything is to be forgotten."""
+Amend = Callable[[Mapping[str, bytes]], None]
+"""Called with how values changed, by key, for who can bring his up to date."""
 
 
 class Changes(msgspec.Struct, array_like=True):
-    """What a writer publishes. `keys` is None when everything changed. `events` are for whoever watches."""
+    """What a writer publishes. `keys` is None when everything changed; `patches` tell how other values changed, by key.
+    `events` are for whoever watches."""
 
     writer: bytes
     number: int
     epoch: int
     keys: list[str] | None
+    patches: dict[str, bytes] = {}
     events: msgspec.Raw = _NOTHING
 
 
@@ -79,7 +85,8 @@ class Coherence:
         self._settings = settings
         self._membership = Membership(connector, self._viewed, self._lapsed)
         self._me = uuid4().bytes
-        self._forgetters: list[Forget] = []
+        self._listeners: list[tuple[Forget, Amend | None]] = []
+        self._patch_script: Script | None = None
         self._watchers: list[Callable[[msgspec.Raw], None]] = []
         self._link: Link | None = None
         self._attached = False
@@ -101,9 +108,16 @@ class Coherence:
 
     # --- what others use
 
-    def listen(self, forget: Forget) -> None:
-        """Have `forget` called with every set of keys that changed, here or on another replica; None is everything."""
-        self._forgetters.append(forget)
+    def listen(self, forget: Forget, amend: Amend | None = None) -> None:
+        """Have `forget` called with every set of keys that changed, here or on another replica; None is everything.
+
+        `amend` is called with changes that tell how; without it their keys are forgotten too.
+        """
+        self._listeners.append((forget, amend))
+
+    def patch_by(self, script: Script) -> None:
+        """What applies patches in Redis: each key's patch is its argument; it removes a key that it cannot patch."""
+        self._patch_script = script
 
     def watch(self, watcher: Callable[[msgspec.Raw], None]) -> None:
         """Have `watcher` called with the events (MessagePack) that came with changes, here or elsewhere.
@@ -133,19 +147,23 @@ class Coherence:
         """What keys in Redis begin with."""
         return f"tt:{self._epoch[0]}:{self._epoch[1]}:"
 
-    async def changed(self, keys: Iterable[str], events: msgspec.Raw | None = None) -> None:
+    async def changed(
+        self, keys: Iterable[str], events: msgspec.Raw | None = None, patches: Mapping[str, bytes] = _NO_PATCHES
+    ) -> None:
         """The things under these cache keys have changed in PostgreSQL: no cache may answer with what was before.
 
         Call it after the commit, also when its fate is unknown, and before the answer to whoever asked for the change.
         Does not fail for want of Redis; takes about a millisecond as a rule, and some two seconds when a replica or
         Redis has just gone. Raises TimeoutError when PostgreSQL does not tell for ten seconds which replicas there are.
+
+        `patches` are of other keys, whose cached values can be brought up to date instead of being dropped.
         """
-        await self._change(frozenset(keys), events)
+        await self._change(frozenset(keys), events, patches)
 
     async def changed_everything(self) -> None:
         """As `changed`, for a change past counting or by unknown hands. The caches in Redis are left behind."""
         await self._membership.bump()
-        await self._change(None, None)
+        await self._change(None)
 
     # --- the two ends of its life
 
@@ -168,23 +186,30 @@ class Coherence:
 
     # --- changes made here
 
-    async def _change(self, keys: frozenset[str] | None, events: msgspec.Raw | None) -> None:
+    async def _change(
+        self,
+        keys: frozenset[str] | None,
+        events: msgspec.Raw | None = None,
+        patches: Mapping[str, bytes] = _NO_PATCHES,
+    ) -> None:
         self._forget(keys)
+        self._amend(patches)
         if events is not None:
             self._show(events)
         if self._task is None:
             return
-        if keys is not None and not keys:
+        if keys is not None and not keys and not patches:
             if events is not None and self._attached:
                 self._publish([], keys, events)
             return
-        wait = _Wait(keys, asyncio.get_running_loop().create_future())
+        every = None if keys is None else keys.union(patches)
+        wait = _Wait(every, asyncio.get_running_loop().create_future())
         self._waits.append(wait)
         if keys is None:
             wait.view_after = self._need_view_after = time.monotonic()
             self._membership.hurry()
         if self._attached:
-            self._publish([wait], keys, events)
+            self._publish([wait], keys, events, patches)
         self._settle()
         if not self._attached and not wait.future.done():
             self._membership.hurry()
@@ -197,41 +222,52 @@ class Coherence:
         finally:
             if wait in self._waits:
                 self._waits.remove(wait)
-                self._keep_undelivered(keys)
+                self._keep_undelivered(every)
             metrics.COHERENCE_WAIT.observe(time.perf_counter() - began)
 
-    def _publish(self, waits: Sequence[_Wait], keys: frozenset[str] | None, events: msgspec.Raw | None) -> None:
+    def _publish(
+        self,
+        waits: Sequence[_Wait],
+        keys: frozenset[str] | None,
+        events: msgspec.Raw | None = None,
+        patches: Mapping[str, bytes] = _NO_PATCHES,
+    ) -> None:
         link = self._link
         if link is None:
             return
         alone = self.alone
-        reply: asyncio.Future[Any] | None = None
-        for some in self._deletions(keys or ()):
-            reply = link.send("DEL", *some)
+        replies = [link.send("DEL", *some) for some in self._deletions(keys or ())]
+        if patches and self._patch_script is not None:
+            names = [self.prefix + key for key in patches]
+            replies.append(self._patch_script.run(link, names, *patches.values()))
         for wait in waits:
             wait.number, wait.delivered, wait.pending = self._sent, False, set() if alone else None
         if not alone:
             self._sent += 1
             for wait in waits:
                 wait.number = self._sent
-            names = None if keys is None else list(keys)
-            message = Changes(self._me, self._sent, self._epoch[1], names, events or _NOTHING)
-            reply = link.send("PUBLISH", self._channel, _encode(message))
-        if reply is None:
-            for wait in waits:
-                wait.delivered = True
-            return
+            told = None if keys is None else list(keys)
+            message = Changes(self._me, self._sent, self._epoch[1], told, dict(patches), events or _NOTHING)
+            replies.append(link.send("PUBLISH", self._channel, _encode(message)))
+        missing = len(replies)
 
         def replied(future: asyncio.Future[Any]) -> None:
-            # A refused command (read-only after a fail-over, out of memory) leaves Redis as it was: part with it.
+            nonlocal missing
+            # A refused command (read-only after a fail-over) leaves Redis as it was: part with it.
             if future.cancelled() or future.exception() is not None:
                 link.close()
                 return
+            missing -= 1
+            if not missing:
+                for wait in waits:
+                    wait.delivered = True
+                self._settle()
+
+        for reply in replies:
+            reply.add_done_callback(replied)
+        if not replies:
             for wait in waits:
                 wait.delivered = True
-            self._settle()
-
-        reply.add_done_callback(replied)
 
     def _deletions(self, keys: Iterable[str]) -> list[list[str]]:
         names = [self.prefix + key for key in keys]
@@ -337,8 +373,17 @@ class Coherence:
     def _forget(self, keys: frozenset[str] | None) -> None:
         if keys:
             metrics.INVALIDATIONS.inc(len(keys))
-        for forget in self._forgetters:
+        for forget, _ in self._listeners:
             forget(keys)
+
+    def _amend(self, patches: Mapping[str, bytes]) -> None:
+        if patches:
+            metrics.INVALIDATIONS.inc(len(patches))
+            for forget, amend in self._listeners:
+                if amend is not None:
+                    amend(patches)
+                else:
+                    forget(frozenset(patches))
 
     def _show(self, events: msgspec.Raw) -> None:
         for watcher in self._watchers:
@@ -392,7 +437,7 @@ class Coherence:
         self._off()
         self._link, self._attached = link, True
         for wait in self._waits:
-            self._publish([wait], wait.keys, None)
+            self._publish([wait], wait.keys)
         self._membership.say(link.identity)
         if not self._told:
             self._told = True
@@ -458,8 +503,11 @@ class Coherence:
             self._off()
             self._need_view_after = time.monotonic()
             self._membership.hurry()
+        elif gap:
+            self._forget(None)
         else:
-            self._forget(None if gap else frozenset(changes.keys))
+            self._forget(frozenset(changes.keys))
+            self._amend(changes.patches)
         if not self._to_acknowledge:
             asyncio.get_running_loop().call_soon(self._acknowledge)
         self._to_acknowledge[writer] = number

@@ -8,9 +8,10 @@ fails with LinkLostError.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -154,6 +155,25 @@ class Link(asyncio.Protocol):
                 future.exception()
         self._pending.clear()
         self._lost(self)
+
+
+class Script:
+    """A Lua script, sent in full once a connection."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self._known_by: Link | None = None
+
+    def run(self, link: Link, keys: Sequence[str], *arguments: str | bytes | int) -> asyncio.Future[Any]:
+        if self._known_by is link:
+            return link.send("EVALSHA", self._sha, len(keys), *keys, *arguments)
+        self._known_by = link
+        return link.send("EVAL", self._text, len(keys), *keys, *arguments)
+
+    def forgotten(self) -> None:
+        """Redis does not know it (SCRIPT FLUSH): send it in full next time."""
+        self._known_by = None
 
 
 def _run_id(info: Any) -> str:

@@ -15,10 +15,10 @@ from typing import Any
 import asyncpg
 
 from tracetrack_app import metrics
-from tracetrack_app.store.cache import FILL, TOKEN_SECONDS, VALUE_SECONDS, Script, new_token
+from tracetrack_app.store.bagview import BAG, BAG_SOURCE, bag_view
+from tracetrack_app.store.cache import FILL, TOKEN_SECONDS, VALUE_SECONDS, new_token
 from tracetrack_app.store.coherence import Coherence
-from tracetrack_app.store.link import Link, LinkLostError, ReplyError
-from tracetrack_app.store.views import BAG, BAG_COLUMNS, BAG_SOURCES, bag_view
+from tracetrack_app.store.link import Link, LinkLostError, ReplyError, Script
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ return claimed
 """
 )
 _CODES = "SELECT id, code FROM bags WHERE id > $1 ORDER BY id LIMIT $2"
-_ROWS = f"SELECT {BAG_COLUMNS} FROM bags b {BAG_SOURCES} WHERE b.id = ANY ($1::bigint[])"  # noqa: S608
+_ROWS = f"{BAG_SOURCE} WHERE b.id = ANY ($1::bigint[])"
 
 
 class Preload:

@@ -11,23 +11,10 @@ import msgspec
 
 from tracetrack_app.domain.outcomes import Entry, Outcome
 from tracetrack_app.domain.scans import Scan, Undo
+from tracetrack_app.store.bagview import BAG, BAG_SOURCE, BagView, bag_view, steps_of
 from tracetrack_app.store.cache import Cache, Codec
 
-BAG_COLUMNS = """
-    b.id, b.code, b.kind, b.status, b.name, b.area, b.child_count, b.capacity, p.code AS parent, x.code AS bill,
-    b.product_id, b.created_at, b.updated_at
-"""
-BAG_SOURCES = """
-    LEFT JOIN links k ON k.child_id = b.id
-    LEFT JOIN bags p ON p.id = k.parent_id
-    LEFT JOIN bill_bags h ON h.bag_id = b.id AND h.removed_at IS NULL
-    LEFT JOIN bills x ON x.id = h.bill_id
-"""
-_BAG = f"SELECT {BAG_COLUMNS} FROM bags b {BAG_SOURCES} WHERE b.code = $1"  # noqa: S608
-_CHILDREN = """
-SELECT c.code FROM bags b JOIN links k ON k.parent_id = b.id JOIN bags c ON c.id = k.child_id
-WHERE b.code = $1 ORDER BY k.entry_id, k.child_id
-"""
+_BAG = f"{BAG_SOURCE} WHERE b.code = $1"
 _BILL = """
 SELECT b.id, b.code, b.description, b.destination, b.vehicle_number, b.capacity, b.bag_count, b.status, b.created_by,
        b.created_at, b.updated_at, b.completed_at,
@@ -36,24 +23,6 @@ SELECT b.id, b.code, b.description, b.destination, b.vehicle_number, b.capacity,
 FROM bills b WHERE upper(b.code) = $1 AND b.deleted_at IS NULL
 """
 _PRODUCTS = "SELECT id, name, is_default, child_weight_kg::float8, parent_weight_kg::float8 FROM products"
-
-
-class BagView(msgspec.Struct, frozen=True, array_like=True):
-    """A bag. `parent` holds it, `bill` is the one it is on; `product` is None for children and the default product."""
-
-    id: int
-    code: str
-    kind: str
-    status: str
-    name: str
-    area: str | None
-    child_count: int
-    capacity: int
-    parent: str | None
-    bill: str | None
-    product: int | None
-    created_at: datetime
-    updated_at: datetime
 
 
 class BillView(msgspec.Struct, frozen=True, array_like=True):
@@ -90,33 +59,34 @@ class Weights(msgspec.Struct, frozen=True):
     children: int
 
 
-BAG = Codec[BagView | None](BagView)
-BILL = Codec[BillView | None](BillView)
+BILL: Codec[BillView | None] = Codec.of(BillView)
 
 
-def keys_of(entries: Iterable[Entry], doubtful: Iterable[Scan | Undo] = ()) -> set[str]:
-    """The cache keys of what these entries changed, and of what the doubtful scans may have.
+def changes_of(entries: Sequence[Entry], doubtful: Iterable[Scan | Undo] = ()) -> tuple[set[str], dict[str, bytes]]:
+    """(the cache keys of what these entries changed, patches of parents by key).
 
-    An entry recorded by an earlier call counts too: whoever recorded it may have ended before he told of it.
+    Entries recorded by an earlier call count too: whoever recorded them may have ended before he told of it. So do
+    doubtful scans, of which nobody knows whether they were recorded.
     """
+    patches = steps_of(entries)
     keys = set()
     for entry in entries:
         if entry.refusal is None and entry.outcome is not Outcome.PARENT_OPENED:
             keys.add(f"bag:{entry.code}")
             if entry.parent is not None:
                 keys.add(f"bag:{entry.parent}")
+                if entry.replay:
+                    patches.pop(f"bag:{entry.parent}", None)
             if entry.bill is not None:
                 keys.add(f"bill:{entry.bill.upper()}")
     for item in doubtful:
-        keys.update(f"bag:{code}" for code in (item.code, item.parent) if code is not None)
+        codes = [f"bag:{code}" for code in (item.code, item.parent) if code is not None]
+        keys.update(codes)
+        for key in codes:
+            patches.pop(key, None)
         if isinstance(item, Scan) and item.bill is not None:
             keys.add(f"bill:{item.bill.upper()}")
-    return keys
-
-
-def bag_view(row: Any) -> BagView:
-    """The bag in a row of BAG_COLUMNS."""
-    return BagView(*row)
+    return keys.difference(patches), patches
 
 
 class Views:
@@ -139,14 +109,6 @@ class Views:
         """Those of them that exist, in that order."""
         found = await asyncio.gather(*(self.bag(code) for code in codes))
         return [bag for bag in found if bag is not None]
-
-    async def children(self, parent: str) -> list[str]:
-        """The codes of the children in a parent, oldest scan first."""
-
-        async def load() -> list[str]:
-            return [row["code"] for row in await self._pool.fetch(_CHILDREN, parent)]
-
-        return await self._cache.get(f"children:{parent}", load)
 
     async def bill(self, code: str) -> BillView | None:
         """Raises what asyncpg raises."""

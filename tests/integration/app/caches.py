@@ -38,7 +38,7 @@ async def forget_caches(connection: Any, redis_url: str) -> None:
                 waiting -= answer is not None
 
 
-async def caching(*apps: AppProcess, seconds: float = 20.0) -> None:
+async def caching(*apps: AppProcess, seconds: float = 60.0) -> None:
     """Wait until these apps answer from their caches."""
     async with asyncio.timeout(seconds):
         for app in apps:

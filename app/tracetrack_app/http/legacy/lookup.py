@@ -27,7 +27,6 @@ async def bag(request: Request) -> Response:
         if found is None or principal.scope not in (None, found.area):
             raise Refused(404, f"Bag {code} not found.", error_code="not_found")
         is_parent = found.kind == codes.Kind.PARENT
-        children = await service.views.children(code) if is_parent and found.child_count else []
         weights = await service.views.weights([found]) if is_parent else None
     body = {
         "success": True,
@@ -41,7 +40,7 @@ async def bag(request: Request) -> Response:
         "bill_id": found.bill,
         "child_count": found.child_count,
         "expected_count": found.capacity,
-        "children": children,
+        "children": found.children,
         "weight_kg": weights.actual_kg if weights is not None else None,
         "expected_weight_kg": weights.expected_kg if weights is not None else None,
         "created_at": found.created_at.isoformat(),

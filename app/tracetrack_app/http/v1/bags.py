@@ -16,8 +16,8 @@ from tracetrack_app.domain.people import Permission
 from tracetrack_app.http.auth.caller import identify, require
 from tracetrack_app.http.replies import service_of
 from tracetrack_app.http.v1.problems import Problem, problem
+from tracetrack_app.store.bagview import BagView
 from tracetrack_app.store.guarded import guarded
-from tracetrack_app.store.views import BagView
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,7 +35,7 @@ class BagOut(msgspec.Struct, frozen=True, kw_only=True):
     bill: str | None
     child_count: int
     expected_count: int
-    children: list[str]
+    children: tuple[str, ...]
     actual_weight_kg: float | None
     expected_weight_kg: float | None
     created_at: datetime
@@ -77,7 +77,6 @@ async def read(request: Request) -> Response:
             words = f"There is no bag {code} that you may see."
             return problem(404, "not_found", "No such bag", words, code=code)
         is_parent = bag.kind == codes.Kind.PARENT
-        children = await service.views.children(code) if is_parent and bag.child_count else []
         weights = await service.views.weights([bag]) if is_parent else None
     body = _encode(
         BagOut(
@@ -91,7 +90,7 @@ async def read(request: Request) -> Response:
             bill=bag.bill,
             child_count=bag.child_count,
             expected_count=bag.capacity,
-            children=children,
+            children=bag.children,
             actual_weight_kg=weights.actual_kg if weights is not None else None,
             expected_weight_kg=weights.expected_kg if weights is not None else None,
             created_at=bag.created_at,

@@ -1,0 +1,271 @@
+"""Two replicas over one PostgreSQL and one Redis: what one answered, the other shows, whatever is killed or frozen."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from tests.backing import PostgresServer, RedisServer
+from tests.integration.app import conftest
+from tests.integration.app.caches import caching, metric
+from tests.integration.app.conftest import device_key
+from tests.integration.app.process import AppProcess, scan_body
+from tests.integration.app.wire import Wire
+
+# A lease lasts two seconds, and half a second may pass until it is seen to have ended; the rest is for slow machines.
+LEASE_IN_WORDS = 2.5
+SLACK = 3.0
+
+
+class Replicas:
+    """Two apps, and what is under them. Whatever PostgreSQL and Redis send to `b` takes its time, so that its loads are
+    under way for long, and it hears of changes late."""
+
+    def __init__(self, a: AppProcess, b: AppProcess, redis: RedisServer, redis_of_a: Wire) -> None:
+        self.a, self.b, self.redis, self.redis_of_a = a, b, redis, redis_of_a
+        self._parents = iter(range(100_000))
+
+    def parent(self) -> str:
+        """A code that no test has used."""
+        return f"SB{next(self._parents):05d}"
+
+
+@pytest.fixture(scope="module")
+def replicas(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    folder = tmp_path_factory.mktemp("coherence")
+    conftest._copy(postgres, "coherence")
+    with (
+        RedisServer() as redis,
+        Wire(redis.host, redis.port) as redis_of_a,
+        Wire(redis.host, redis.port, delay=0.03) as redis_of_b,
+        Wire(postgres.host, postgres.port, delay=0.01) as postgres_of_b,
+    ):
+        environment = conftest._environment(conftest._as_app(postgres, "coherence"), redis, conftest._fleets(folder))
+        of_a, of_b = ({**environment, "REDIS_URL": _through(wire, redis)} for wire in (redis_of_a, redis_of_b))
+        of_b["DATABASE_URL"] = of_b["DATABASE_URL"].replace(f":{postgres.port}/", f":{postgres_of_b.port}/")
+        with AppProcess(of_a, folder) as a, AppProcess(of_b, folder) as b:
+            a.wait_ready()
+            b.wait_ready()
+            yield Replicas(a, b, redis, redis_of_a)
+
+
+def _through(wire: Wire, redis: RedisServer) -> str:
+    return redis.url.replace(f":{redis.port}/", f":{wire.port}/")
+
+
+def client(app: AppProcess) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {device_key()}"}
+    return httpx.AsyncClient(base_url=app.url, headers=headers, timeout=30)
+
+
+class Rounds:
+    """Writers that scan through one replica and read through both, while readers keep loads under way.
+
+    `stale` are the answers that were older than a write answered before the question; `slowest` is the longest that a
+    scan took.
+    """
+
+    def __init__(self, replicas: Replicas, writers: int = 8) -> None:
+        self._replicas = replicas
+        self._writers = writers
+        self._stopped = False
+        self._watched: list[str] = []
+        self.rounds = 0
+        self.stale: list[str] = []
+        self.slowest = 0.0
+
+    @asynccontextmanager
+    async def going(self) -> AsyncIterator[None]:
+        async with client(self._replicas.a) as a, client(self._replicas.b) as b, asyncio.TaskGroup() as group:
+            for number in range(self._writers):
+                group.create_task(self._write((a, b) if number % 2 else (b, a), number))
+            for each in (a, b):
+                group.create_task(self._read(each))
+            try:
+                yield
+            finally:
+                self._stopped = True
+
+    async def further(self, rounds: int, seconds: float = 90.0) -> None:
+        """Wait until so many more rounds are done."""
+        wanted = self.rounds + rounds
+        async with asyncio.timeout(seconds):
+            while self.rounds < wanted:
+                await asyncio.sleep(0.02)
+
+    async def _write(self, apps: tuple[httpx.AsyncClient, httpx.AsyncClient], number: int) -> None:
+        writer, other = apps
+        while not self._stopped:
+            parent = self._replicas.parent()
+            self._watched.append(parent)
+            await self._scan(writer, parent)
+            for place in range(1, 31):
+                child = f"{parent}C{place:02d}"
+                await self._scan(writer, child, parent)
+                await self._check(other, parent, place, child)
+                await self._check(writer, parent, place, child)
+                self.rounds += 1
+                if self._stopped:
+                    return
+            self._watched.remove(parent)
+
+    async def _scan(self, app: httpx.AsyncClient, code: str, parent: str | None = None) -> None:
+        began = time.monotonic()
+        response = await app.post("/api/v1/scans", json=scan_body(code, parent))
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        assert response.status_code == 201, response.text
+
+    async def _check(self, app: httpx.AsyncClient, parent: str, count: int, child: str) -> None:
+        bag, newest = await asyncio.gather(app.get(f"/api/v1/bags/{parent}"), app.get(f"/api/v1/bags/{child}"))
+        assert bag.status_code == 200, bag.text
+        found = bag.json()
+        if (found["child_count"], len(found["children"])) != (count, count):
+            self.stale.append(f"{parent} on {app.base_url}: {found['child_count']} of {count}, {found['children']}")
+        if newest.status_code != 200 or newest.json()["parent"] != parent:
+            self.stale.append(f"{child} on {app.base_url}: {newest.text}")
+
+    async def _read(self, app: httpx.AsyncClient) -> None:
+        while not self._stopped:
+            if self._watched:
+                await app.get(f"/api/v1/bags/{random.choice(self._watched)}")
+            await asyncio.sleep(0.005)
+
+
+async def test_a_write_answered_by_one_is_seen_through_the_other(replicas: Replicas) -> None:
+    await caching(replicas.a, replicas.b)
+    rounds = Rounds(replicas, writers=12)
+    hits = await metric(replicas.b, 'tracetrack_cache_reads_total{level="process"}')
+    async with rounds.going():
+        await rounds.further(200)
+    assert rounds.stale == []
+    assert await metric(replicas.b, 'tracetrack_cache_reads_total{level="process"}') > hits + 100
+    assert await metric(replicas.b, "tracetrack_cache_lease") == 1
+
+
+async def test_a_subscription_killed_midway_makes_nothing_stale(replicas: Replicas) -> None:
+    await caching(replicas.a, replicas.b)
+    rounds = Rounds(replicas)
+    async with rounds.going(), Redis.from_url(replicas.redis.url) as redis:
+        await rounds.further(40)
+        links = [each["id"] for each in await redis.client_list() if each["name"] == "tracetrack"]
+        assert len(links) == 2
+        for link in links:
+            await redis.client_kill_filter(_id=link)
+            await rounds.further(30)
+        await caching(replicas.a, replicas.b)
+        await rounds.further(40)
+    assert rounds.stale == []
+    assert rounds.slowest < LEASE_IN_WORDS + SLACK
+
+
+async def test_a_writer_cut_off_from_redis_keeps_the_other_from_caching(replicas: Replicas) -> None:
+    await caching(replicas.a, replicas.b)
+    rounds = Rounds(replicas)
+    async with rounds.going():
+        await rounds.further(30)
+        replicas.redis_of_a.silence()
+        try:
+            await rounds.further(60)
+            # Though it has its lease and its Redis: it would not hear of what the other changes.
+            assert await metric(replicas.b, "tracetrack_cache_lease") == 0
+        finally:
+            replicas.redis_of_a.restore()
+        await caching(replicas.a, replicas.b)
+        await rounds.further(30)
+    assert rounds.stale == []
+    assert rounds.slowest < 2 * LEASE_IN_WORDS + SLACK
+
+
+async def test_without_redis_scans_go_on_and_it_may_come_back_empty(replicas: Replicas) -> None:
+    await caching(replicas.a, replicas.b)
+    rounds = Rounds(replicas)
+    async with rounds.going():
+        await rounds.further(40)
+        await asyncio.to_thread(replicas.redis.kill)
+        await rounds.further(40)
+        # Whoever had to wait for leases has waited: from here on nobody does.
+        rounds.slowest = 0.0
+        await rounds.further(40)
+        assert rounds.slowest < 1.0
+        assert await metric(replicas.a, "tracetrack_cache_lease") == 0
+        await asyncio.to_thread(replicas.redis.start)
+        await rounds.further(40)
+        await caching(replicas.a, replicas.b)
+        await rounds.further(40)
+    assert rounds.stale == []
+
+
+async def test_a_frozen_replica_holds_nobody_up_and_wakes_up_fresh(replicas: Replicas) -> None:
+    await caching(replicas.a, replicas.b)
+    parent = replicas.parent()
+    async with client(replicas.a) as a, client(replicas.b) as b:
+        await a.post("/api/v1/scans", json=scan_body(parent))
+        assert (await b.get(f"/api/v1/bags/{parent}")).json()["child_count"] == 0
+        assert (await b.get(f"/api/v1/bags/{parent}")).json()["child_count"] == 0
+        replicas.b.send(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            recorded = await a.post("/api/v1/scans", json=scan_body(f"{parent}A", parent))
+            assert recorded.status_code == 201
+            assert time.monotonic() - began < LEASE_IN_WORDS + SLACK
+            asked_while_frozen = asyncio.create_task(b.get(f"/api/v1/bags/{parent}"))
+            began = time.monotonic()
+            for number in range(10):
+                await a.post("/api/v1/scans", json=scan_body(f"{parent}B{number}", parent))
+            assert time.monotonic() - began < LEASE_IN_WORDS
+        finally:
+            replicas.b.send(signal.SIGCONT)
+        assert (await b.get(f"/api/v1/bags/{parent}")).json()["child_count"] == 11
+        assert (await asked_while_frozen).json()["child_count"] in range(1, 12)
+    await caching(replicas.a, replicas.b)
+
+
+async def test_after_the_preload_reads_are_hits(
+    database: str, redis_server: RedisServer, fleets: Path, tmp_path: Path
+) -> None:
+    bags = 8_000
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "INSERT INTO bags (code, kind, area) SELECT 'PRE' || lpad(n::text, 6, '0'), 'child', 'lucknow'"
+        " FROM generate_series(1, $1) n",
+        bags,
+    )
+    redis_server.command("FLUSHALL")
+    environment = conftest._environment(database, redis_server, fleets)
+    async with Redis.from_url(redis_server.url) as redis:
+        before = (await redis.info("memory"))["used_memory"]
+        with AppProcess(environment, tmp_path) as app:
+            app.wait_ready()
+            async with asyncio.timeout(30):
+                while await metric(app, "tracetrack_cache_preloaded") < bags:
+                    await asyncio.sleep(0.1)
+            assert ((await redis.info("memory"))["used_memory"] - before) / bags < 400
+            async with client(app) as http:
+                await http.post("/api/v1/scans", json=scan_body("SB00001"))
+                levels = ("process", "redis", "database", "bypass")
+                names = [f'tracetrack_cache_reads_total{{level="{level}"}}' for level in levels]
+                start = [await metric(app, name) for name in names]
+
+                async def look_up(numbers: range) -> None:
+                    for number in numbers:
+                        answer = await http.get(f"/api/v1/bags/PRE{number:06d}")
+                        assert answer.json()["area"] == "lucknow"
+                        if number % 20 == 0:
+                            await http.post("/api/v1/scans", json=scan_body(f"NEW{number:06d}", "SB00001"))
+                            await http.get("/api/v1/bags/SB00001")
+
+                await asyncio.gather(*(look_up(range(first, first + 40)) for first in range(1, 401, 40)))
+            reads = [await metric(app, name) - was for name, was in zip(names, start, strict=True)]
+            assert (reads[0] + reads[1]) / sum(reads) >= 0.99, dict(zip(levels, reads, strict=True))
+            assert reads[1] >= 300
+    await connection.close()
