@@ -186,6 +186,18 @@ class Bindings:
         port = _port(given["port"] or _MAIL_TLS[tls], "SMTP_PORT or binding 'smtp': port")
         return MailSettings(host, port, sender, tls, given["username"], given["password"], ca_file)
 
+    def eod_secret(self) -> str | None:
+        """What a scheduler proves itself with to have the end-of-day report sent; None closes that call.
+
+        Raises SettingsError.
+        """
+        secret = self._environ.get("EOD_SECRET")
+        if not secret and self.root is not None and (self.root / "eod").is_dir():
+            secret = self._value("eod", "secret")
+        if secret and len(secret.encode()) < 16:
+            raise SettingsError("EOD_SECRET or binding 'eod': secret must be at least 16 bytes long")
+        return secret or None
+
     def admin(self) -> tuple[str, str] | None:
         """(username, password) of the first admin; None when none is given. Raises SettingsError on half of it."""
         username, password = self._environ.get("ADMIN_USER"), self._environ.get("ADMIN_PASSWORD")
@@ -240,7 +252,7 @@ class Settings:
         problems: list[str] = []
         bindings = Bindings(environ)
         secret = b""
-        for read in (bindings.database, bindings.cache, bindings.admin, bindings.mail):
+        for read in (bindings.database, bindings.cache, bindings.admin, bindings.mail, bindings.eod_secret):
             try:
                 read()
             except SettingsError as error:

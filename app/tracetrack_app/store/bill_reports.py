@@ -118,6 +118,18 @@ class BillReports:
         """Every bill made on that day, the newest first."""
         return await self.page(BillFilter(date_from=day, date_to=day), 100_000)
 
+    async def recipients(self) -> list[tuple[str, str]]:
+        """(user name, address) of those who bill and have an address."""
+
+        async def work(connection: Any) -> list[tuple[str, str]]:
+            rows = await connection.fetch(
+                "SELECT username, email FROM users WHERE role IN ('admin', 'biller') AND email <> ''"
+                " AND active AND approved AND deleted_at IS NULL ORDER BY lower(username)"
+            )
+            return [(row["username"], row["email"]) for row in rows]
+
+        return await self._ledger.read(work)
+
 
 def totals(lines: list[BillLine]) -> dict[str, Any]:
     """Sums over the bills; weights in kilograms."""
