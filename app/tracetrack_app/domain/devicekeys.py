@@ -112,7 +112,7 @@ def parse_fleet(text: str) -> Fleet:
     """
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FleetError(f"not JSON: {type(error).__name__}") from None
     scanners = _get(data, "scanners", dict, "")
     generations = _generations(data, "generations")

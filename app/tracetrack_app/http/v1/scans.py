@@ -106,11 +106,13 @@ def read_scan(body: bytes | msgspec.Raw, actor: Actor) -> tuple[RawScan | None, 
         data = _scan.decode(body)
         captured_at = data.captured_at.astimezone(UTC) if data.captured_at is not None else now
         return RawScan(data.scan_id, data.code, actor, SOURCE, captured_at, data.parent, data.bill, data.station), ""
+    except RecursionError:
+        return None, "The body is nested too deeply."
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
         reason = str(error) if isinstance(error, msgspec.DecodeError) else "captured_at is out of range"
     try:
         loose = _anything.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None, f"The body is not JSON: {reason}"
     if not isinstance(loose, dict) or not isinstance(loose.get("code"), str):
         return None, reason
