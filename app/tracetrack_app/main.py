@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -19,7 +19,7 @@ from tracetrack_app.http.observe import Observe
 from tracetrack_app.http.pages.templates import STATIC
 from tracetrack_app.http.toolarge import TooLarge
 from tracetrack_app.http.v1.bodies import Bodies
-from tracetrack_app.http.v1.hot import HotScans
+from tracetrack_app.http.v1.hot import HotCalls
 from tracetrack_app.service import Service
 from tracetrack_app.settings import Settings
 
@@ -27,7 +27,7 @@ from tracetrack_app.settings import Settings
 class Application(FastAPI):
     """FastAPI with what it does not know of the API added to its OpenAPI document."""
 
-    hot: HotScans
+    hot: HotCalls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not await self.hot.take(scope, receive, send):
@@ -55,6 +55,9 @@ def create_app(settings: Settings) -> Application:
     observation: dict[str, Any] = {
         "leaving": lambda: service.draining,
         "paths": frozenset(route.path for route in routes),
+        "patterns": {
+            route.endpoint: route.path for route in routes if isinstance(route, Route) and route.param_convertors
+        },
     }
     app = Application(
         title="TraceTrack",
@@ -72,7 +75,7 @@ def create_app(settings: Settings) -> Application:
         exception_handlers=HANDLERS,
     )
     app.state.service = service
-    app.hot = HotScans(service, **observation)
+    app.hot = HotCalls(service, **observation)
     app.router.routes[:0] = routes
     for router in v1.ROUTERS:
         app.include_router(router)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,15 +18,24 @@ _log = logging.getLogger(__name__)
 class Observe:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, leaving: Callable[[], bool], paths: frozenset[str] = frozenset()) -> None:
-        """`paths` are those served as they stand; any other address is counted by its route's pattern, or as one.
+    def __init__(
+        self,
+        app: ASGIApp,
+        leaving: Callable[[], bool],
+        paths: frozenset[str] = frozenset(),
+        patterns: Mapping[Any, str] | None = None,
+    ) -> None:
+        """`paths` are those served as they stand, `patterns` those of Starlette's routes, which say only the endpoint.
+
+        Any other address is counted by its FastAPI route's pattern, or as one.
 
         While `leaving`, each answer closes its connection: a client that keeps one open would otherwise send its next
         request into the moment in which the server ends.
         """
         self._app = app
-        self._leaving = leaving
+        self.leaving = leaving
         self._paths = paths
+        self._patterns = patterns or {}
         self._latency: dict[str, Any] = {}
         self._requests: dict[tuple[str, str, int], Any] = {}
 
@@ -40,7 +49,7 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if self._leaving():
+                if self.leaving():
                     message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
             await send(message)
 
@@ -55,11 +64,12 @@ class Observe:
                 await response(scope, receive, observed)
         finally:
             metrics.IN_FLIGHT.dec()
-            self._count(scope, status, time.perf_counter() - began)
+            self.count(scope, status, time.perf_counter() - began)
 
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+    def count(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count an answered request by its route; for a handler that is not called through this."""
         path = scope["path"]
-        route = path if path in self._paths else getattr(scope.get("route"), "path", "(other)")
+        route = path if path in self._paths else self._pattern(scope)
         latency = self._latency.get(route)
         if latency is None:
             latency = self._latency[route] = metrics.LATENCY.labels(route)
@@ -73,3 +83,7 @@ class Observe:
                 self._requests[key] = child
             requests = child
         requests.inc()
+
+    def _pattern(self, scope: Scope) -> str:
+        found = self._patterns.get(scope.get("endpoint")) or getattr(scope.get("route"), "path", "(other)")
+        return str(found)

@@ -130,6 +130,14 @@ class Cache:
         value = await asyncio.shield(flight.task)
         return value  # type: ignore[no-any-return]
 
+    def peek(self, key: str) -> Any:
+        """The value if it is in this process and may be used now, else None (also for a value that is None)."""
+        value = self._kept.get(key) if self._coherence.caching else None
+        if value is not None:
+            self._kept.move_to_end(key)
+            self._count["process"]()
+        return value
+
     async def _fly(self, key: str, flight: _Flight, load: Callable[[], Awaitable[T]], codec: Codec[T] | None) -> T:
         try:
             value = await (self._through_redis(key, flight, load, codec) if codec is not None else self._load(load))

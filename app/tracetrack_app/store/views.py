@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -135,10 +135,14 @@ class Views:
 
     async def weights(self, parents: Sequence[BagView]) -> Weights:
         """Of these parents together."""
-        products = await self.products()
-        actual = expected = 0.0
-        for bag in parents:
-            product = products[bag.product if bag.product in products else None]
-            actual += bag.child_count * product.child_weight_kg
-            expected += product.parent_weight_kg
-        return Weights(round(actual, 3), round(expected, 3), sum(bag.child_count for bag in parents))
+        return weights_of(parents, await self.products())
+
+
+def weights_of(parents: Sequence[BagView], products: Mapping[int | None, ProductView]) -> Weights:
+    """Of these parents together."""
+    actual = expected = 0.0
+    for bag in parents:
+        product = products[bag.product if bag.product in products else None]
+        actual += bag.child_count * product.child_weight_kg
+        expected += product.parent_weight_kg
+    return Weights(round(actual, 3), round(expected, 3), sum(bag.child_count for bag in parents))

@@ -18,6 +18,7 @@ from tracetrack_app.http.replies import service_of
 from tracetrack_app.http.v1.problems import Problem, problem
 from tracetrack_app.store.bagview import BagView
 from tracetrack_app.store.guarded import guarded
+from tracetrack_app.store.views import Weights
 
 _encode = msgspec.json.Encoder().encode
 
@@ -76,9 +77,21 @@ async def read(request: Request) -> Response:
         if bag is None:
             words = f"There is no bag {code} that you may see."
             return problem(404, "not_found", "No such bag", words, code=code)
-        is_parent = bag.kind == codes.Kind.PARENT
-        weights = await service.views.weights([bag]) if is_parent else None
-    body = _encode(
+        weights = await service.views.weights([bag]) if bag.kind == codes.Kind.PARENT else None
+    body = body_of(bag, weights)
+    headers = headers_of(body)
+    if matches(request, headers["ETag"]):
+        return Response(None, 304, headers)
+    return Response(body, 200, headers, "application/json")
+
+
+def headers_of(body: bytes) -> dict[str, str]:
+    return {"ETag": etag_of(body), "Cache-Control": "private, no-cache"}
+
+
+def body_of(bag: BagView, weights: Weights | None) -> bytes:
+    """The JSON of a bag; `weights` are a parent's."""
+    return _encode(
         BagOut(
             id=bag.id,
             code=bag.code,
@@ -97,10 +110,6 @@ async def read(request: Request) -> Response:
             updated_at=bag.updated_at,
         )
     )
-    headers = {"ETag": etag_of(body), "Cache-Control": "private, no-cache"}
-    if matches(request, headers["ETag"]):
-        return Response(None, 304, headers)
-    return Response(body, 200, headers, "application/json")
 
 
 def describe() -> dict[str, Any]:
