@@ -8,7 +8,7 @@ WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit integration e2e e2e-stage slow bench-idle bench-app lint format cluster cluster-down aws generate requirements packages clean
+.PHONY: help demo demo-down test unit integration e2e e2e-stage slow model failures soak bench-idle bench-app lint format cluster cluster-down aws generate requirements packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,15 @@ e2e: $(STAMP) packages ## Tests on a kind cluster of their own (KEEP_CLUSTER=1 l
 
 e2e-stage: $(STAMP) packages
 	@$(E2E) $(BIN)/python -m tests.demo up >/dev/null
+
+model: $(STAMP) packages ## Random concurrent histories against the model, for minutes (MODEL_EXAMPLES=200)
+	TRACETRACK_MODEL_EXAMPLES=$(or $(MODEL_EXAMPLES),200) TRACETRACK_MODEL_STEPS=25 $(PYTEST) tests/integration/app/test_model.py -o timeout=3600
+
+failures: $(STAMP) packages ## Everything the app depends on failing: fail-over, full disk, clocks, hostile input
+	$(PYTEST) tests/integration/app/failure tests/integration/app/test_resilience.py
+
+soak: $(STAMP) packages ## Mixed traffic for ten minutes, each dependency killed in turn (SOAK_SECONDS=600)
+	$(BIN)/python -m tests.bench.soak
 
 bench-idle: $(STAMP) ## What the operator of the demo costs when nothing changes
 	$(BIN)/python -m tests.bench.idle
