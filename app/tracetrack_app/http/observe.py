@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tracetrack_app import metrics
 from tracetrack_app.http.replies import error_reply
+from tracetrack_app.http.v1.problems import problem
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class Observe:
         except Exception:
             _log.exception("%s %s failed", scope["method"], scope["path"])
             if status == 0:
-                response = error_reply(500, "Something went wrong here. Try again.", "server_error")
+                response = _failed(scope["path"])
                 await response(scope, receive, observed)
         finally:
             metrics.IN_FLIGHT.dec()
@@ -87,3 +89,10 @@ class Observe:
     def _pattern(self, scope: Scope) -> str:
         found = self._patterns.get(scope.get("endpoint")) or getattr(scope.get("route"), "path", "(other)")
         return str(found)
+
+
+def _failed(path: str) -> Response:
+    words = "Something went wrong here. Try again."
+    if path.startswith("/api/v1/"):
+        return problem(500, "server_error", "Something went wrong here", words)
+    return error_reply(500, words, "server_error")

@@ -68,12 +68,13 @@ def _refusal(kind: codes.Kind, parent: str | None, bill: str | None, expect: cod
 async def submit(writer: Writer, raw: RawScan) -> Entry:
     """Record the scan; the entry may be a refusal. Raises UnavailableError.
 
-    A scan_id that belongs to a different scan is refused, under a scan_id of its own.
+    A scan_id that belongs to a different scan is refused, under a scan_id of its own; so is a malformed one.
     """
     scan = judge(raw)
     entry = await writer.record(scan)
     if entry.replay and not _same(entry, scan, raw.source):
-        return await writer.record(msgspec.structs.replace(scan, scan_id=uuid4(), refusal=Refusal.SCAN_ID_REUSED))
+        refusal = scan.refusal if raw.malformed else Refusal.SCAN_ID_REUSED
+        return await writer.record(msgspec.structs.replace(scan, scan_id=uuid4(), refusal=refusal))
     return entry
 
 
@@ -102,8 +103,8 @@ async def undo(
 
 
 def _same(entry: Entry, scan: Scan, source: str) -> bool:
-    if entry.refusal is Refusal.MALFORMED_SCAN:
-        return True
+    if Refusal.MALFORMED_SCAN in (entry.refusal, scan.refusal):
+        return entry.refusal is Refusal.MALFORMED_SCAN
     if entry.code != scan.code:
         return False
     # A station that sends no parent means the one it is at, which may have moved on by the time it asks again.

@@ -87,6 +87,10 @@ async def test_a_scan_id_of_another_scan_is_refused_and_kept(device: httpx.Async
     assert answer.json()["type"] == "urn:tracetrack:problem:scan-id-reused"
     assert await sql.fetchval("SELECT refusal FROM scan_ledger WHERE code = 'CHILD2'") == "scan_id_reused"
     assert await sql.fetchval("SELECT count(*) FROM bags WHERE code = 'CHILD2'") == 0
+    malformed = await device.post(URL, json=body | {"captured_at": "yesterday"})
+    assert malformed.status_code == 422
+    assert malformed.json()["type"] == "urn:tracetrack:problem:malformed-scan"
+    assert (await device.post(URL, json=body)).status_code == 200
 
 
 async def test_rules_are_409_with_type_and_holder_and_kept(device: httpx.AsyncClient, sql: Any) -> None:
