@@ -13,6 +13,8 @@ from tracetrack_app.domain.rules import Rule, RuleError
 from tracetrack_app.domain.scans import Actor
 from tracetrack_app.store.ledger import Ledger
 
+# What is cached of products: bags' weights are made from it.
+_KEYS = ["products"]
 _PRODUCT = (
     "SELECT p.id, p.name, p.code_prefix, coalesce(p.capacity, $1) AS capacity, p.child_weight_kg, p.parent_weight_kg,"
     " p.is_default FROM products p"
@@ -74,7 +76,7 @@ class Catalogue:
                 )
             except asyncpg.UniqueViolationError as error:
                 raise _taken(name, change, error) from None
-            return await self._product(connection, number), []
+            return await self._product(connection, number), _KEYS
 
         return await self._ledger.change(work)
 
@@ -103,7 +105,7 @@ class Catalogue:
                     raise
                 message = f"{before.name} is the default product: it takes every code, so it has no prefix."
                 raise RuleError(Rule.PRODUCT_IN_USE, message, product=before.name) from None
-            return await self._product(connection, product), []
+            return await self._product(connection, product), _KEYS
 
         return await self._ledger.change(work)
 
@@ -119,7 +121,7 @@ class Catalogue:
             except asyncpg.ForeignKeyViolationError:
                 message = f"There are parent bags of product {found.name}: assign them another first."
                 raise RuleError(Rule.PRODUCT_IN_USE, message, product=found.name) from None
-            return None, []
+            return None, _KEYS
 
         await self._ledger.change(work)
 
