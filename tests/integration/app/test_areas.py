@@ -278,6 +278,7 @@ ROUTES: dict[str, Probe] = {
     "PATCH /api/v1/products/{product}": refused(),
     "DELETE /api/v1/products/{product}": refused(),
     "GET /api/v1/areas": nothing(),
+    "GET /api/v1/settings": nothing(),
     "POST /api/v1/areas": refused(),
     "DELETE /api/v1/areas/{name}": refused(),
 }

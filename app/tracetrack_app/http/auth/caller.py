@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
+from starlette.responses import Response
 
 from tracetrack_app.domain.devicekeys import Device, DeviceKeyError
 from tracetrack_app.domain.people import Permission, Principal
@@ -139,11 +140,18 @@ def require(request: Request, who: Caller, permission: Permission) -> None:
         raise ProblemError(403, hold.code, "Something else comes first", hold.message)
 
 
+def stay(request: Request, response: Response, who: Caller) -> None:
+    """Put off the idle limit of a session."""
+    if who.session is not None:
+        service_of(request).sessions.refresh(request, response, who.session)
+
+
 def needs(permission: Permission) -> Any:
     """The dependency: who calls, if he may do this; 403 if not."""
 
-    async def allowed(request: Request, who: Annotated[Caller, Depends(caller)]) -> Caller:
+    async def allowed(request: Request, response: Response, who: Annotated[Caller, Depends(caller)]) -> Caller:
         require(request, who, permission)
+        stay(request, response, who)
         return who
 
     # Read by the OpenAPI document, which says what each route needs.

@@ -35,6 +35,7 @@ ROUTERS: list[APIRouter] = [
     returns.router,
     catalogue.products,
     catalogue.areas,
+    catalogue.settings,
     history.router,
     users.router,
     profile.router,

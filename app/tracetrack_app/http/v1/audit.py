@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from tracetrack_app.domain.people import Permission
 from tracetrack_app.http.auth.caller import Caller, needs
 from tracetrack_app.http.auth.trail import who
 from tracetrack_app.http.replies import service_of
 from tracetrack_app.http.v1.problems import described
-from tracetrack_app.http.v1.shapes import MAX_ID, After, Limit, Page, number, page
+from tracetrack_app.http.v1.shapes import MAX_ID, After, Limit, Moment, Page, number, page
 
 router = APIRouter(prefix="/api/v1", tags=["audit"])
 Auditor = Annotated[Caller, needs(Permission.AUDIT)]
@@ -48,8 +48,8 @@ _NDJSON: dict[int | str, dict[str, Any]] = {
 async def export(
     request: Request,
     caller: Auditor,
-    since: Annotated[AwareDatetime | None, Query(description="From this moment on.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this moment.")] = None,
+    since: Annotated[Moment | None, Query(description="From this moment on.")] = None,
+    until: Annotated[Moment | None, Query(description="Before this moment.")] = None,
 ) -> StreamingResponse:
     """All of it, or a stretch of time, with all that a check of the chain needs. The export is in the log itself."""
     service = service_of(request)

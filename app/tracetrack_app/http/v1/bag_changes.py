@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,7 +18,9 @@ from tracetrack_app.http.auth.caller import Caller, needs
 from tracetrack_app.http.replies import ProblemError
 from tracetrack_app.http.v1.problems import documented
 from tracetrack_app.http.v1.shapes import (
+    AREA,
     SOURCE,
+    VISIBLE,
     BagCode,
     BagPath,
     ChildCode,
@@ -87,8 +89,8 @@ class BagPatch(Shape):
     """What to set; a field left out stays. `null` takes the bag out of its area, or back to the default product."""
 
     name: _Name | None = None
-    area: Annotated[str | None, Field(max_length=50, examples=["lucknow"])] = None
-    product: Annotated[str | None, Field(max_length=100, examples=["Standard"])] = None
+    area: Annotated[str, Field(pattern=AREA, examples=["lucknow"])] | None = None
+    product: Annotated[str, Field(max_length=100, pattern=VISIBLE, examples=["Standard"]), Words] | None = None
 
 
 class ChildrenIn(Shape):
@@ -109,7 +111,7 @@ class EditedOut(BaseModel):
 class CompleteIn(Shape):
     """Whether a parent that is not full may be finished."""
 
-    short: bool = False
+    short: StrictBool = False
 
 
 class FillOut(BaseModel):
@@ -138,7 +140,7 @@ async def list_bags(
     after: Annotated[str | None, Query(pattern=_AFTER, description="The `next` of the page before.")] = None,
     kind: Kind | None = None,
     status: Annotated[Status | None, Query(description="Of parents.")] = None,
-    area: Annotated[str | None, Query(max_length=50)] = None,
+    area: Annotated[str | None, Query(pattern=AREA, examples=["lucknow"])] = None,
     q: Annotated[
         str, Query(max_length=50, description="How the code begins, in any case; bare digits are a parent's number.")
     ] = "",

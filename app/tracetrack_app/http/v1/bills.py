@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Header, Path, Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, Strict
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
@@ -25,10 +25,12 @@ from tracetrack_app.http.v1.shapes import (
     SOURCE,
     After,
     BagCode,
+    Day,
     Here,
     Limit,
     Page,
     Shape,
+    Whole,
     Words,
     cut,
     number,
@@ -53,7 +55,9 @@ Status = Literal["new", "processing", "completed"]
 _Biller = Annotated[Caller, needs(Permission.BILLS)]
 _Deleter = Annotated[Caller, needs(Permission.DELETE_BILL)]
 _Text = Annotated[str, Field(max_length=100), Words]
-_Capacity = Annotated[int, Field(ge=1, le=500, description="Parent bags that it takes.", examples=[30])]
+_Capacity = Annotated[
+    int, Strict(), Field(ge=1, le=500, description="Parent bags that it takes.", examples=[30]), Whole
+]
 _Description = Annotated[str, Field(max_length=500), Words]
 
 
@@ -202,10 +206,10 @@ async def list_bills(
     limit: Limit = 50,
     after: After = None,
     status: Status | None = None,
-    created_from: Annotated[date | None, Query(description="The first day, in the service's time zone.")] = None,
-    created_to: Annotated[date | None, Query(description="The last day.")] = None,
+    created_from: Annotated[Day | None, Query(description="The first day, in the service's time zone.")] = None,
+    created_to: Annotated[Day | None, Query(description="The last day.")] = None,
     creator: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The id of the user who made it.")] = None,
-    q: Annotated[str, Query(max_length=50, description="How the id begins, in any case.")] = "",
+    q: Annotated[str, Query(max_length=50, description="How the id begins, in any case."), Words] = "",
 ) -> Page[BillLineOut]:
     """Bills, newest first."""
     wanted = BillFilter(q, status, created_from, created_to, creator)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from tracetrack_app.domain import codes
 from tracetrack_app.domain.outcomes import Entry, Outcome, Refusal, title
 from tracetrack_app.domain.people import Permission
-from tracetrack_app.http.auth.caller import Caller, identify, require
+from tracetrack_app.http.auth.caller import Caller, identify, require, stay
 from tracetrack_app.http.auth.limits import scan_limit
 from tracetrack_app.http.replies import reply, service_of
 from tracetrack_app.http.v1.problems import Problem, described, facts, problem, reply_problem
@@ -92,7 +92,9 @@ async def record_many(request: Request) -> Response:
     waits = [result["retry_after"] for result in results if "retry_after" in result]
     headers = {"Retry-After": str(max(waits))} if waits else None
     body = {"results": [{name: value for name, value in each.items() if name != "retry_after"} for each in results]}
-    return reply(body, 207, headers)
+    response = reply(body, 207, headers)
+    stay(request, response, caller)
+    return response
 
 
 async def in_order(rows: Sequence[tuple[RawScan | None, str]], caller: Caller, writer: Writer) -> list[dict[str, Any]]:
@@ -167,8 +169,11 @@ async def take_back(request: Request) -> Response:
         words = "This scan_id was sent before with something else: make a new one."
         return problem(422, Refusal.SCAN_ID_REUSED, title(Refusal.SCAN_ID_REUSED), words, scan_id=given.scan_id)
     if entry.refusal is not None:
-        return reply_problem(refused(entry, entry.refusal))
-    return reply(accepted(entry), 200 if entry.replay else 201)
+        response = reply_problem(refused(entry, entry.refusal))
+    else:
+        response = reply(accepted(entry), 200 if entry.replay else 201)
+    stay(request, response, caller)
+    return response
 
 
 def _same(entry: Entry, given: UndoIn) -> bool:

@@ -1,4 +1,4 @@
-"""What an admin sets up: products and areas."""
+"""What an admin sets up: products and areas; and what the service was set up with."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, Strict
 from starlette.responses import Response
 
 from tracetrack_app.domain.people import Permission
 from tracetrack_app.domain.rules import Rule
 from tracetrack_app.http.auth.caller import Caller, needs
+from tracetrack_app.http.v1.bulk import MAX_ROWS
 from tracetrack_app.http.v1.problems import documented
-from tracetrack_app.http.v1.shapes import MAX_ID, VISIBLE, Here, Shape, Words
+from tracetrack_app.http.v1.shapes import AREA, MAX_ID, VISIBLE, Here, Shape, Whole, Words
 from tracetrack_app.store.catalogue import Product, ProductChange
 
+settings = APIRouter(prefix="/api/v1/settings", tags=["settings"])
 products = APIRouter(prefix="/api/v1/products", tags=["products"])
 areas = APIRouter(prefix="/api/v1/areas", tags=["areas"])
+_Person = Annotated[Caller, needs(Permission.DASHBOARD)]
 _Reader = Annotated[Caller, needs(Permission.LOOKUP)]
 _Admin = Annotated[Caller, needs(Permission.SETTINGS)]
 _ProductPath = Annotated[int, Path(ge=1, le=MAX_ID, description="The product's id.", examples=[1])]
@@ -31,10 +34,8 @@ _Prefix = Annotated[
         examples=["M444"],
     ),
 ]
-_Capacity = Annotated[int, Field(ge=1, le=1000, description="Children that a new parent takes.")]
-# A thousandth of a gram less would be stored as nothing.
-_Weight = Annotated[Decimal, Field(ge=Decimal("0.001"), le=Decimal("999999"), examples=[1.0])]
-_AreaName = r"^[a-z0-9][a-z0-9_-]{0,49}$"
+_Capacity = Annotated[int, Strict(), Field(ge=1, le=1000, description="Children that a new parent takes."), Whole]
+_Weight = Annotated[float, Strict(), Field(ge=0.001, le=999_999, allow_inf_nan=False, examples=[1.0])]
 
 
 class ProductOut(BaseModel):
@@ -59,7 +60,9 @@ class ProductPatch(Shape):
     parent_weight_kg: _Weight | None = None
 
     def change(self) -> ProductChange:
-        return ProductChange(self.name, self.code_prefix, self.capacity, self.child_weight_kg, self.parent_weight_kg)
+        return ProductChange(
+            self.name, self.code_prefix, self.capacity, _grams(self.child_weight_kg), _grams(self.parent_weight_kg)
+        )
 
 
 class ProductIn(ProductPatch):
@@ -71,13 +74,28 @@ class ProductIn(ProductPatch):
 class AreaIn(Shape):
     """An area to add."""
 
-    name: Annotated[str, Field(pattern=_AreaName, examples=["kota"])]
+    name: Annotated[str, Field(pattern=AREA, examples=["kota"])]
 
 
 class AreaOut(BaseModel):
     """An area, which limits what its dispatchers see and do."""
 
     name: str
+
+
+class SettingsOut(BaseModel):
+    """What clients have to know of how the service was set up; its environment says it, the same for all replicas."""
+
+    timezone: str
+    parent_capacity: int
+    session_seconds: int
+    session_idle_seconds: int
+    bulk_scans: int
+
+
+def _grams(weight: float | None) -> Decimal | None:
+    """Kilograms to the gram, as they are stored."""
+    return None if weight is None else round(Decimal(str(weight)), 3)
 
 
 def _product(product: Product) -> ProductOut:
@@ -125,7 +143,20 @@ async def add_area(service: Here, caller: _Admin, body: AreaIn) -> AreaOut:
 
 @areas.delete("/{name}", status_code=204, responses=documented([Rule.AREA_NOT_FOUND, Rule.AREA_IN_USE]))
 async def delete_area(
-    service: Here, caller: _Admin, name: Annotated[str, Path(pattern=_AreaName, examples=["kota"])]
+    service: Here, caller: _Admin, name: Annotated[str, Path(pattern=AREA, examples=["kota"])]
 ) -> None:
     """Delete an area that no bag and nobody is in."""
     await service.catalogue.delete_area(name)
+
+
+@settings.get("", responses=documented())
+async def get_settings(service: Here, caller: _Person) -> SettingsOut:
+    """What a day is, how long a session lasts, what a new parent takes where its product says nothing."""
+    given = service.settings
+    return SettingsOut(
+        timezone=given.timezone,
+        parent_capacity=given.parent_capacity,
+        session_seconds=given.accounts.session_absolute,
+        session_idle_seconds=given.accounts.session_idle,
+        bulk_scans=MAX_ROWS,
+    )

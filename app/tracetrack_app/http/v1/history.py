@@ -15,13 +15,11 @@ from starlette.responses import Response
 from tracetrack_app.domain.outcomes import Outcome
 from tracetrack_app.domain.people import Permission
 from tracetrack_app.http.auth.caller import Caller, needs, require
-from tracetrack_app.http.replies import ProblemError
 from tracetrack_app.http.v1.problems import documented
-from tracetrack_app.http.v1.shapes import VISIBLE, After, BagCode, Here, Limit, Page, cut, number, page
+from tracetrack_app.http.v1.shapes import VISIBLE, After, BagCode, Day, Here, Limit, Page, cut, number, page
 from tracetrack_app.store.history import EntryFilter
 
 router = APIRouter(prefix="/api/v1")
-MAX_DAYS = 366
 _Person = Annotated[Caller, needs(Permission.OWN_HISTORY)]
 _Viewer = Annotated[Caller, needs(Permission.DASHBOARD)]
 _Reader = Annotated[Caller, needs(Permission.LOOKUP)]
@@ -145,16 +143,13 @@ async def get_statistics(
     request: Request,
     service: Here,
     caller: _Viewer,
-    first: Annotated[date | None, Query(description="The first day; without it, a week up to the last.")] = None,
-    last: Annotated[date | None, Query(description="The last day; without it, today.")] = None,
+    last: Annotated[Day | None, Query(description="The last day; without it, today.")] = None,
+    count: Annotated[int, Query(ge=1, le=366, description="So many days up to it.")] = 7,
 ) -> StatisticsOut:
     """Scans a day and actor: one's own, and everybody's for those with the permission `audit`."""
     own = _own(request, caller, None)
     last = last or service.bill_reports.today()
-    first = first or last - timedelta(days=min(6, (last - date.min).days))
-    if not 0 <= (last - first).days < MAX_DAYS:
-        words = f"query.first: give a day on or before {last}, not more than {MAX_DAYS} days ago from there."
-        raise ProblemError(422, "malformed", "The request is malformed", words)
+    first = last - timedelta(days=min(count - 1, (last - date.min).days))
     rows = await service.history.days(first, last, own)
     days = [DayOut.model_validate(asdict(row)) for row in rows]
     return StatisticsOut(first=first, last=last, timezone=service.settings.timezone, days=days)

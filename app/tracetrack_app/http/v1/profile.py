@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from msgspec import structs
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, Strict
 
 from tracetrack_app.domain.accounts import AccountError
 from tracetrack_app.domain.passwords import MAX_LENGTH
@@ -74,7 +74,9 @@ class TokenIn(Shape):
         list[Permission],
         Field(min_length=1, max_length=len(Permission), description="What it may, of what your role gives."),
     ]
-    expires_in_days: Annotated[int, Field(ge=1, le=_MAX_DAYS, description="Days until it stops working.")] | None = 365
+    expires_in_days: (
+        Annotated[int, Strict(), Field(ge=1, le=_MAX_DAYS, description="Days until it stops working.")] | None
+    ) = 365
 
 
 class TokenOut(BaseModel):

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from tracetrack_app.domain.outcomes import MALFORMED, Entry, Refusal, detail, title
 from tracetrack_app.domain.people import Permission
 from tracetrack_app.domain.scans import Actor
-from tracetrack_app.http.auth.caller import Caller, identify, require
+from tracetrack_app.http.auth.caller import Caller, identify, require, stay
 from tracetrack_app.http.auth.limits import scan_limit
 from tracetrack_app.http.replies import reply, service_of
 from tracetrack_app.http.v1.problems import Problem, facts, problem, problem_type, reply_problem
@@ -133,7 +133,9 @@ async def record(request: Request) -> Response:
     require(request, who, Permission.SCAN)
     scan_limit(request, who.actor)
     answer = await answered(service_of(request).writer, await request.body(), who.actor, bills=may_bill(who))
-    return answer if isinstance(answer, Response) else reply(*answer)
+    response = answer if isinstance(answer, Response) else reply(*answer)
+    stay(request, response, who)
+    return response
 
 
 async def answered(writer: Writer, body: bytes, actor: Actor, *, bills: bool = True) -> tuple[ScanOut, int] | Response:

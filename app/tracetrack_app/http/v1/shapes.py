@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,7 +21,9 @@ SOURCE = "v1"
 MAX_ID = 2**63 - 1
 # At least one character that is seen.
 VISIBLE = r"[^\p{C}\p{Z}]"
+AREA = r"^[a-z0-9][a-z0-9_-]{0,49}$"
 _BAG = r"^(?:[A-Za-z0-9]{4,20}|[Mm]444-[0-9]{5})$"
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CHILD = r"^[A-Za-z0-9]{4,20}$"
 
 
@@ -33,15 +37,37 @@ def _clean(text: str) -> str:
     return codes.clean_text(text, len(text))
 
 
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 30.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _day(text: str) -> str:
+    if not _DAY.fullmatch(text):
+        raise ValueError("give a day as YYYY-MM-DD")
+    return text
+
+
+def _moment(text: str) -> str:
+    # Left alone, numbers are seconds since 1970.
+    if not _DAY.match(text):
+        raise ValueError("give a moment as YYYY-MM-DDThh:mm:ssZ")
+    return text
+
+
 def _code(text: str) -> str:
     return codes.parse(text).text
 
 
 Words = AfterValidator(_clean)
 """Of free text: control and invisible characters are taken out."""
+Whole = BeforeValidator(_whole)
+"""Of a strict int, behind its Field: limits before it would not be in the OpenAPI document."""
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 BagCode = Annotated[str, StringConstraints(pattern=_BAG), AfterValidator(_code)]
 ChildCode = Annotated[str, StringConstraints(pattern=_CHILD), AfterValidator(_code)]
 BagPath = Annotated[BagCode, Path(description="A bag's code, in any case.", examples=["SB00001"])]
+Day = Annotated[date, BeforeValidator(_day)]
 Kind = Literal["parent", "child"]
 Status = Literal["pending", "in_progress", "completed"]
 Limit = Annotated[int, Query(ge=1, le=200, description="At most so many.")]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from tracetrack_app.domain.passwords import MAX_LENGTH, RULE
 from tracetrack_app.domain.people import Permission, Role
@@ -61,7 +61,7 @@ class UserIn(Shape):
     role: Role
     area: Area | None = None
     email: Email | None = None
-    must_change_password: bool = False
+    must_change_password: StrictBool = False
 
 
 class UserChange(Shape):
@@ -71,16 +71,16 @@ class UserChange(Shape):
     email: Email | None = None
     role: Role | None = None
     area: Area | None = None
-    active: bool | None = None
-    approved: bool | None = None
-    must_change_password: bool | None = None
+    active: StrictBool | None = None
+    approved: StrictBool | None = None
+    must_change_password: StrictBool | None = None
 
 
 class PasswordIn(Shape):
     """A password that an admin gives him."""
 
     password: Password
-    must_change_password: bool = True
+    must_change_password: StrictBool = True
 
 
 class DeletedUser(BaseModel):

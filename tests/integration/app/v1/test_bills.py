@@ -32,7 +32,10 @@ async def test_a_bill_is_made_once_in_any_case(biller: httpx.AsyncClient) -> Non
         "updated_at": "",
         "completed_at": None,
     }
-    assert refused(await biller.post(BILLS, json=body | {"code": "TRUCK 7"}), 409, "bill-exists")["bill"] == "TRUCK 7"
+    assert (
+        refused(await biller.post(BILLS, json=body | {"code": "TRUCK 7", "capacity": 2.0}), 409, "bill-exists")["bill"]
+        == "TRUCK 7"
+    )
     assert (await biller.get(made.headers["location"])).status_code == 200
 
 
@@ -42,6 +45,8 @@ async def test_a_bill_is_made_once_in_any_case(biller: httpx.AsyncClient) -> Non
         ({}, ["code", "capacity"]),
         ({"code": "B", "capacity": 0}, ["capacity"]),
         ({"code": "B", "capacity": 501}, ["capacity"]),
+        ({"code": "B", "capacity": "5"}, ["capacity"]),
+        ({"code": "B", "capacity": 5.5}, ["capacity"]),
         ({"code": "B" * 51, "capacity": "many"}, ["code", "capacity"]),
         ({"code": "\u200b\u0000 ", "capacity": 5}, ["code"]),
         ({"code": "..", "capacity": 5}, ["code"]),

@@ -23,7 +23,7 @@ async def kota(admin: httpx.AsyncClient, sql: Any) -> Any:
 
 
 async def test_a_product_sets_what_new_parents_take(admin: httpx.AsyncClient) -> None:
-    body = {"name": "Rice", "code_prefix": "m444", "capacity": 2, "child_weight_kg": 25, "parent_weight_kg": "50.5"}
+    body = {"name": "Rice", "code_prefix": "m444", "capacity": 2, "child_weight_kg": 25, "parent_weight_kg": 50.5}
     made = await admin.post(PRODUCTS, json=body)
     assert made.status_code == 201, made.text
     path = made.headers["location"]
@@ -65,7 +65,8 @@ async def test_what_a_product_may_not_be(admin: httpx.AsyncClient) -> None:
         {"name": "x", "capacity": 1001},
         {"name": "x", "child_weight_kg": 0},
         {"name": "x", "parent_weight_kg": 1000000},
-        {"name": "x", "child_weight_kg": "NaN"},
+        {"name": "x", "child_weight_kg": 0.0001},
+        {"name": "x", "child_weight_kg": "1"},
         {"name": "x", "code_prefix": "a prefix too long"},
     ):
         refused(await admin.post(PRODUCTS, json=body), 422, "malformed")
@@ -84,6 +85,28 @@ async def test_areas_come_and_go(admin: httpx.AsyncClient, kota: str) -> None:
     refused(await admin.delete(f"{AREAS}/{kota}"), 404, "area-not-found")
     for name in ("", "New Delhi", "x" * 51):
         refused(await admin.post(AREAS, json={"name": name}), 422, "malformed")
+
+
+async def test_a_product_weighs_the_bags_that_are_there(admin: httpx.AsyncClient) -> None:
+    await fill(admin, "SB00001", "CHILD001")
+    made = await admin.post(PRODUCTS, json={"name": "Rice", "child_weight_kg": 2})
+    await admin.patch("/api/v1/bags/SB00001", json={"product": "Rice"})
+    assert (await admin.get("/api/v1/bags/SB00001")).json()["actual_weight_kg"] == 2.0
+    await admin.patch(made.headers["location"], json={"child_weight_kg": 3.5})
+    assert (await admin.get("/api/v1/bags/SB00001")).json()["actual_weight_kg"] == 3.5
+
+
+async def test_people_read_what_the_service_was_set_up_with(
+    lucknow: httpx.AsyncClient, device: httpx.AsyncClient
+) -> None:
+    assert (await lucknow.get("/api/v1/settings")).json() == {
+        "timezone": "Asia/Kolkata",
+        "parent_capacity": 30,
+        "session_seconds": 3600,
+        "session_idle_seconds": 1800,
+        "bulk_scans": 500,
+    }
+    await denied(device, "GET", "/api/v1/settings", "dashboard")
 
 
 async def test_only_admins_set_them_up(biller: httpx.AsyncClient, lucknow: httpx.AsyncClient) -> None:
