@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "migrate": ("tracetrack_app.cli.migrate", "bring the schema of the database to this version"),
     "create-admin": ("tracetrack_app.cli.create_admin", "make an account that may do everything"),
     "check": ("tracetrack_app.cli.check", "verify that ledger, counters and bags agree to the row"),
+    "import": ("tracetrack_app.cli.imports", "record lists of bags, bills, children and parents"),
+    "export": ("tracetrack_app.cli.exports", "write a whole table as CSV or Excel"),
     "audit": ("tracetrack_app.cli.audit", "find what was tampered with in the audit log"),
 }
 _EPILOG = """\

@@ -134,6 +134,20 @@ ROUTES: dict[str, Probe] = {
     "DELETE /api/v1/profile/tokens/{token_id}": nothing(),
     "GET /api/v1/notifications": nothing(),
     "POST /api/v1/notifications/{notice_id}/read": nothing(),
+    # Lists imported and tables exported, by an admin.
+    **{
+        f"{method} /import/{name}": refused()
+        for name in ("bags", "bills", "batch_child_parent", "batch_parent_bill", "batch_multi")
+        for method in ("GET", "POST")
+    },
+    "GET /import/status/{job}": refused(),
+    "GET /import/errors/{job}": refused(),
+    "GET /export/bags/{form}": refused(),
+    "GET /export/bills/{form}": refused(),
+    "GET /export/batch_child_parent/{form}": refused(),
+    "GET /export/batch_parent_bill/{form}": refused(),
+    "GET /export/reports/user-activity/{form}": refused(),
+    "GET /export/reports/system-stats/{form}": refused(),
     # Accounts of others, the audit log, the system.
     "GET /user_management": refused(),
     "GET /api/users": refused(),

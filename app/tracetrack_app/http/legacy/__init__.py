@@ -6,6 +6,8 @@ from tracetrack_app.http.legacy import (
     bill_scans,
     bills,
     eod,
+    exports,
+    imports,
     lookup,
     pages_plain,
     returns,
@@ -32,4 +34,6 @@ ROUTES = [
     *returns.ROUTES,
     *v2.ROUTES,
     *pages_plain.ROUTES,
+    *imports.ROUTES,
+    *exports.ROUTES,
 ]
