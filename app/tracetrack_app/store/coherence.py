@@ -16,7 +16,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,56 +25,27 @@ from tracetrack_app import metrics
 from tracetrack_app.settings import CacheSettings, SettingsError
 from tracetrack_app.store.database import Connector
 from tracetrack_app.store.link import Link, LinkLostError, ReplyError, Script
-from tracetrack_app.store.membership import SETTLE, Membership, Peer, View
+from tracetrack_app.store.membership import SETTLE, Membership, View
+from tracetrack_app.store.messages import (
+    NO_EVENTS,
+    NO_PATCHES,
+    Changes,
+    Seen,
+    decode_changes,
+    decode_seen,
+    encode,
+)
+from tracetrack_app.store.waits import Wait, Waits
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 10.0
 _REPLY_WITHIN = 1.5
-_NOTHING = msgspec.Raw(b"\xc0")
-_NO_PATCHES: Mapping[str, bytes] = MappingProxyType({})
-_MAX_UNDELIVERED = 100_000
 _DELETE_AT_ONCE = 1000
 
 Forget = Callable[[frozenset[str] | None], None]
 """Called with the keys that changed; with None everything is to be forgotten."""
 Amend = Callable[[Mapping[str, bytes]], None]
 """Called with how values changed, by key, for who can bring his up to date."""
-
-
-class Changes(msgspec.Struct, array_like=True):
-    """What a writer publishes. `keys` is None when everything changed; `patches` tell how other values changed, by key.
-    `events` are for whoever watches."""
-
-    writer: bytes
-    number: int
-    epoch: int
-    keys: list[str] | None
-    patches: dict[str, bytes] = {}
-    events: msgspec.Raw = _NOTHING
-
-
-class _Seen(msgspec.Struct, array_like=True):
-    replica: bytes
-    number: int
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_changes = msgspec.msgpack.Decoder(Changes).decode
-_decode_seen = msgspec.msgpack.Decoder(_Seen).decode
-
-
-class _Wait:
-    """One call of `changed` that has not been answered. `number` is that of the message that carries its keys."""
-
-    __slots__ = ("delivered", "future", "keys", "number", "pending", "view_after")
-
-    def __init__(self, keys: frozenset[str] | None, future: asyncio.Future[None]) -> None:
-        self.keys = keys
-        self.future = future
-        self.number = 0
-        self.delivered = False
-        self.pending: set[UUID] | None = None
-        self.view_after = 0.0
 
 
 class Coherence:
@@ -100,10 +70,7 @@ class Coherence:
         self._sent = 0
         self._received: dict[bytes, int] = {}
         self._to_acknowledge: dict[bytes, int] = {}
-        self._acknowledged: dict[UUID, int] = {}
-        self._waits: list[_Wait] = []
-        self._undelivered: set[str] = set()
-        self._everything_undelivered = False
+        self._waits = Waits(self._membership)
         self._told = True
 
     # --- what others use
@@ -148,7 +115,7 @@ class Coherence:
         return f"tt:{self._epoch[0]}:{self._epoch[1]}:"
 
     async def changed(
-        self, keys: Iterable[str], events: msgspec.Raw | None = None, patches: Mapping[str, bytes] = _NO_PATCHES
+        self, keys: Iterable[str], events: msgspec.Raw | None = None, patches: Mapping[str, bytes] = NO_PATCHES
     ) -> None:
         """The things under these cache keys have changed in PostgreSQL: no cache may answer with what was before.
 
@@ -178,7 +145,7 @@ class Coherence:
             return
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        unclean = not self._attached or bool(self._undelivered) or self._everything_undelivered
+        unclean = not self._attached or bool(self._waits.undelivered) or self._waits.everything_undelivered
         self._off()
         await self._membership.stop(bump=unclean)
         if self._link is not None:
@@ -190,7 +157,7 @@ class Coherence:
         self,
         keys: frozenset[str] | None,
         events: msgspec.Raw | None = None,
-        patches: Mapping[str, bytes] = _NO_PATCHES,
+        patches: Mapping[str, bytes] = NO_PATCHES,
     ) -> None:
         self._forget(keys)
         self._amend(patches)
@@ -203,8 +170,7 @@ class Coherence:
                 self._publish([], keys, events)
             return
         every = None if keys is None else keys.union(patches)
-        wait = _Wait(every, asyncio.get_running_loop().create_future())
-        self._waits.append(wait)
+        wait = self._waits.begin(every)
         if keys is None:
             wait.view_after = self._need_view_after = time.monotonic()
             self._membership.hurry()
@@ -213,24 +179,22 @@ class Coherence:
         self._settle()
         if not self._attached and not wait.future.done():
             self._membership.hurry()
-        began = time.perf_counter()
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await wait.future
+            if not wait.future.done():
+                async with asyncio.timeout(_PATIENCE):
+                    await wait.future
         except TimeoutError:
             raise TimeoutError("PostgreSQL does not tell which replicas there are") from None
         finally:
-            if wait in self._waits:
-                self._waits.remove(wait)
-                self._keep_undelivered(every)
-            metrics.COHERENCE_WAIT.observe(time.perf_counter() - began)
+            self._waits.end(wait)
+            metrics.COHERENCE_WAIT.observe(time.monotonic() - wait.began)
 
     def _publish(
         self,
-        waits: Sequence[_Wait],
+        waits: Sequence[Wait],
         keys: frozenset[str] | None,
         events: msgspec.Raw | None = None,
-        patches: Mapping[str, bytes] = _NO_PATCHES,
+        patches: Mapping[str, bytes] = NO_PATCHES,
     ) -> None:
         link = self._link
         if link is None:
@@ -240,15 +204,12 @@ class Coherence:
         if patches and self._patch_script is not None:
             names = [self.prefix + key for key in patches]
             replies.append(self._patch_script.run(link, names, *patches.values()))
-        for wait in waits:
-            wait.number, wait.delivered, wait.pending = self._sent, False, set() if alone else None
+        self._sent += not alone
+        self._waits.published(waits, self._sent, alone=alone)
         if not alone:
-            self._sent += 1
-            for wait in waits:
-                wait.number = self._sent
             told = None if keys is None else list(keys)
-            message = Changes(self._me, self._sent, self._epoch[1], told, dict(patches), events or _NOTHING)
-            replies.append(link.send("PUBLISH", self._channel, _encode(message)))
+            message = Changes(self._me, self._sent, self._epoch[1], told, dict(patches), events or NO_EVENTS)
+            replies.append(link.send("PUBLISH", self._channel, encode(message)))
         missing = len(replies)
 
         def replied(future: asyncio.Future[Any]) -> None:
@@ -259,68 +220,20 @@ class Coherence:
                 return
             missing -= 1
             if not missing:
-                for wait in waits:
-                    wait.delivered = True
+                self._waits.delivered(waits)
                 self._settle()
 
         for reply in replies:
             reply.add_done_callback(replied)
         if not replies:
-            for wait in waits:
-                wait.delivered = True
+            self._waits.delivered(waits)
 
     def _deletions(self, keys: Iterable[str]) -> list[list[str]]:
         names = [self.prefix + key for key in keys]
         return [names[start : start + _DELETE_AT_ONCE] for start in range(0, len(names), _DELETE_AT_ONCE)]
 
     def _settle(self) -> None:
-        """Answer the waits that nobody has to be waited for any more."""
-        view = self._membership.view
-        now = time.monotonic()
-        if view is None or now >= view.valid_until or not self._waits:
-            return
-        if self._attached:
-            done = [wait for wait in self._waits if wait.delivered and self._all_dropped(wait, view)]
-        else:
-            told = self._membership.told_redis == "" and view.sent >= self._membership.told_at
-            done = self._waits if told and not any(self._may_cache(peer, view) for peer in view.peers.values()) else []
-        done = [wait for wait in done if view.sent >= wait.view_after]
-        for wait in done:
-            self._waits.remove(wait)
-            if not self._attached:
-                self._keep_undelivered(wait.keys)
-            if not wait.future.done():
-                wait.future.set_result(None)
-
-    def _all_dropped(self, wait: _Wait, view: View) -> bool:
-        if wait.pending is None:
-            wait.pending = set(view.peers)
-        if wait.pending:
-            peers = view.peers
-            wait.pending = {
-                number
-                for number in wait.pending
-                if self._acknowledged.get(number, -1) < wait.number
-                and number in peers
-                and self._may_cache(peers[number], view)
-            }
-        return not wait.pending
-
-    def _may_cache(self, peer: Peer, view: View) -> bool:
-        """Whether the peer may still answer from a cache without having heard of a change made now."""
-        if peer.redis == "" or view.gone(peer):
-            return False
-        if self._attached and self._link is not None and peer.redis == self._link.identity:
-            return True
-        # It has no use of this replica's Redis; it knows that theirs differ once its own view is that old.
-        return time.monotonic() < self._membership.told_at + SETTLE
-
-    def _keep_undelivered(self, keys: frozenset[str] | None) -> None:
-        if keys is None or len(self._undelivered) + len(keys) > _MAX_UNDELIVERED:
-            self._everything_undelivered = True
-            self._undelivered.clear()
-        elif not self._everything_undelivered:
-            self._undelivered |= keys
+        self._waits.settle(self._link.identity if self._attached and self._link is not None else None)
 
     # --- what the membership tells
 
@@ -343,8 +256,10 @@ class Coherence:
                 self._was_caching = True
         else:
             self._off()
-        self._acknowledged = {number: seen for number, seen in self._acknowledged.items() if number in view.peers}
+        self._waits.viewed(view)
         self._settle()
+        if self._attached and self._waits.overdue():
+            self._publish([], frozenset())
         metrics.CACHE_LEASE.set(self.caching)
 
     def _agreed(self, view: View) -> bool:
@@ -436,30 +351,32 @@ class Coherence:
             raise LinkLostError("lost while it was being set up")
         self._off()
         self._link, self._attached = link, True
-        for wait in self._waits:
+        for wait in self._waits.open:
             self._publish([wait], wait.keys)
         self._membership.say(link.identity)
         if not self._told:
             self._told = True
             _log.info("Redis is back: the caches begin anew")
-        self._show(_NOTHING)
+        self._show(NO_EVENTS)
 
     async def _catch_up(self, link: Link) -> None:
         """Remove from Redis what changed while it could not be told."""
-        while self._everything_undelivered or self._undelivered:
-            if self._everything_undelivered:
-                self._everything_undelivered = False
+        waits = self._waits
+        while waits.everything_undelivered or waits.undelivered:
+            if waits.everything_undelivered:
+                # Before the epoch begins: what changes from here on is kept by its keys.
+                waits.everything_undelivered = False
                 try:
                     await self._membership.bump()
                 except BaseException:
-                    self._everything_undelivered = True
+                    waits.everything_undelivered = True
                     raise
                 self._need_view_after = time.monotonic()
                 self._membership.hurry()
-            keys = frozenset(self._undelivered)
+            keys = frozenset(waits.undelivered)
             for some in self._deletions(keys):
                 await link.send("DEL", *some)
-            self._undelivered -= keys
+            waits.undelivered -= keys
 
     async def _see_epoch_of(self, identity: str) -> None:
         async with asyncio.timeout(2):
@@ -470,8 +387,7 @@ class Coherence:
     def _lost(self, link: Link) -> None:
         if self._link is link:
             self._link, self._attached = None, False
-            for wait in self._waits:
-                wait.pending, wait.delivered = None, False
+            self._waits.unpublished()
             self._off()
             # Under another id: whoever waits for an answer to what was published meanwhile need not any more.
             self._membership.say("")
@@ -483,10 +399,10 @@ class Coherence:
             return
         try:
             if message[1] == self._channel.encode():
-                self._hear(_decode_changes(message[2]))
+                self._hear(decode_changes(message[2]))
             else:
-                seen = _decode_seen(message[2])
-                self._acknowledged[UUID(bytes=seen.replica)] = seen.number
+                seen = decode_seen(message[2])
+                self._waits.seen(UUID(bytes=seen.replica), seen.number)
                 self._settle()
         except msgspec.DecodeError:
             _log.warning("a message about changes could not be read: everything cached here is dropped")
@@ -511,7 +427,7 @@ class Coherence:
         if not self._to_acknowledge:
             asyncio.get_running_loop().call_soon(self._acknowledge)
         self._to_acknowledge[writer] = number
-        if changes.events != _NOTHING:
+        if changes.events != NO_EVENTS:
             self._show(changes.events)
 
     def _acknowledge(self) -> None:
@@ -519,4 +435,4 @@ class Coherence:
         link = self._link
         if link is not None:
             for writer, number in waiting.items():
-                link.post("PUBLISH", self._channel_of(writer), _encode(_Seen(self._membership.id.bytes, number)))
+                link.post("PUBLISH", self._channel_of(writer), encode(Seen(self._membership.id.bytes, number)))

@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import asyncpg
 import httpx
@@ -20,6 +19,7 @@ from tests.integration.app import conftest
 from tests.integration.app.caches import caching, metric
 from tests.integration.app.conftest import device_key
 from tests.integration.app.process import AppProcess, scan_body
+from tests.integration.app.test_events import KEY, gathered, opened
 from tests.integration.app.wire import Wire
 
 # A lease lasts two seconds, and half a second may pass until it is seen to have ended; the rest is for slow machines.
@@ -31,8 +31,8 @@ class Replicas:
     """Two apps, and what is under them. Whatever PostgreSQL and Redis send to `b` takes its time, so that its loads are
     under way for long, and it hears of changes late."""
 
-    def __init__(self, a: AppProcess, b: AppProcess, redis: RedisServer, redis_of_a: Wire) -> None:
-        self.a, self.b, self.redis, self.redis_of_a = a, b, redis, redis_of_a
+    def __init__(self, a: AppProcess, b: AppProcess, redis: RedisServer, redis_of_a: Wire, dsn: str) -> None:
+        self.a, self.b, self.redis, self.redis_of_a, self.dsn = a, b, redis, redis_of_a, dsn
         self._parents = iter(range(100_000))
 
     def parent(self) -> str:
@@ -56,7 +56,7 @@ def replicas(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory)
         with AppProcess(of_a, folder) as a, AppProcess(of_b, folder) as b:
             a.wait_ready()
             b.wait_ready()
-            yield Replicas(a, b, redis, redis_of_a)
+            yield Replicas(a, b, redis, redis_of_a, environment["DATABASE_URL"])
 
 
 def _through(wire: Wire, redis: RedisServer) -> str:
@@ -152,6 +152,20 @@ async def test_a_write_answered_by_one_is_seen_through_the_other(replicas: Repli
     assert await metric(replicas.b, "tracetrack_cache_lease") == 1
 
 
+async def test_one_replica_tells_what_the_other_recorded(replicas: Replicas) -> None:
+    await caching(replicas.a, replicas.b)
+    parent = replicas.parent()
+    async with opened(replicas.b, **KEY) as socket, client(replicas.a) as a:
+        await a.post("/api/v1/scans", json=scan_body(parent))
+        children = [f"{parent}E{number:02d}" for number in range(25)]
+        for child in children:
+            await a.post("/api/v1/scans", json=scan_body(child, parent))
+        events = await gathered(socket, 26)
+        assert [event["code"] for event in events] == [parent, *children]
+        assert [event["counts"]["child_count"] for event in events] == list(range(26))
+        assert await metric(replicas.b, "tracetrack_event_sockets") == 1
+
+
 async def test_a_subscription_killed_midway_makes_nothing_stale(replicas: Replicas) -> None:
     await caching(replicas.a, replicas.b)
     rounds = Rounds(replicas)
@@ -230,42 +244,43 @@ async def test_a_frozen_replica_holds_nobody_up_and_wakes_up_fresh(replicas: Rep
     await caching(replicas.a, replicas.b)
 
 
-async def test_after_the_preload_reads_are_hits(
-    database: str, redis_server: RedisServer, fleets: Path, tmp_path: Path
-) -> None:
-    bags = 8_000
-    connection = await asyncpg.connect(database)
+async def test_after_the_preload_reads_are_hits(replicas: Replicas) -> None:
+    await caching(replicas.a, replicas.b)
+    bags = 6_000
+    connection = await asyncpg.connect(replicas.dsn)
     await connection.execute(
         "INSERT INTO bags (code, kind, area) SELECT 'PRE' || lpad(n::text, 6, '0'), 'child', 'lucknow'"
         " FROM generate_series(1, $1) n",
         bags,
     )
-    redis_server.command("FLUSHALL")
-    environment = conftest._environment(database, redis_server, fleets)
-    async with Redis.from_url(redis_server.url) as redis:
-        before = (await redis.info("memory"))["used_memory"]
-        with AppProcess(environment, tmp_path) as app:
-            app.wait_ready()
-            async with asyncio.timeout(30):
-                while await metric(app, "tracetrack_cache_preloaded") < bags:
-                    await asyncio.sleep(0.1)
-            assert ((await redis.info("memory"))["used_memory"] - before) / bags < 400
-            async with client(app) as http:
-                await http.post("/api/v1/scans", json=scan_body("SB00001"))
-                levels = ("process", "redis", "database", "bypass")
-                names = [f'tracetrack_cache_reads_total{{level="{level}"}}' for level in levels]
-                start = [await metric(app, name) for name in names]
-
-                async def look_up(numbers: range) -> None:
-                    for number in numbers:
-                        answer = await http.get(f"/api/v1/bags/PRE{number:06d}")
-                        assert answer.json()["area"] == "lucknow"
-                        if number % 20 == 0:
-                            await http.post("/api/v1/scans", json=scan_body(f"NEW{number:06d}", "SB00001"))
-                            await http.get("/api/v1/bags/SB00001")
-
-                await asyncio.gather(*(look_up(range(first, first + 40)) for first in range(1, 401, 40)))
-            reads = [await metric(app, name) - was for name, was in zip(names, start, strict=True)]
-            assert (reads[0] + reads[1]) / sum(reads) >= 0.99, dict(zip(levels, reads, strict=True))
-            assert reads[1] >= 300
     await connection.close()
+    apps = (replicas.a, replicas.b)
+    was = sum([await metric(app, "tracetrack_cache_preloaded") for app in apps])
+    async with Redis.from_url(replicas.redis.url) as redis:
+        before = (await redis.info("memory"))["used_memory"]
+        [done] = await redis.keys("tt:*:preload:done")
+        await redis.delete(done)
+        async with asyncio.timeout(60):
+            while not await redis.exists(done):
+                await asyncio.sleep(0.1)
+        assert sum([await metric(app, "tracetrack_cache_preloaded") for app in apps]) >= was + bags
+        assert ((await redis.info("memory"))["used_memory"] - before) / bags < 400
+    parent = replicas.parent()
+    async with client(replicas.a) as http:
+        await http.post("/api/v1/scans", json=scan_body(parent))
+        levels = ("process", "redis", "database", "bypass")
+        names = [f'tracetrack_cache_reads_total{{level="{level}"}}' for level in levels]
+        start = [await metric(replicas.a, name) for name in names]
+
+        async def look_up(numbers: range) -> None:
+            for number in numbers:
+                answer = await http.get(f"/api/v1/bags/PRE{number:06d}")
+                assert answer.json()["area"] == "lucknow"
+                if number % 20 == 0:
+                    await http.post("/api/v1/scans", json=scan_body(f"NEW{number:06d}", parent))
+                    await http.get(f"/api/v1/bags/{parent}")
+
+        await asyncio.gather(*(look_up(range(first, first + 40)) for first in range(1, 401, 40)))
+    reads = [await metric(replicas.a, name) - was for name, was in zip(names, start, strict=True)]
+    assert (reads[0] + reads[1]) / sum(reads) >= 0.99, dict(zip(levels, reads, strict=True))
+    assert reads[1] >= 300
