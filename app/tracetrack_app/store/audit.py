@@ -14,7 +14,8 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,6 +40,8 @@ class Who:
 
 
 SYSTEM = Who(username="system")
+acting: ContextVar[Callable[[], Who]] = ContextVar("acting", default=lambda: SYSTEM)
+"""Who the request at hand is for; set where it is found out who calls, worked out only if it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -175,6 +175,8 @@ class Bags:
             count = len(present) - len(unlinked) + len(linked)
             if linked and finished_short:
                 await connection.execute("UPDATE bags SET status = 'completed' WHERE id = $1", row["id"])
+            changes = {"linked": linked, "unlinked": unlinked}
+            await self._ledger.note(connection, "bag.edit_children", "bag", parent, after=changes)
             return Edited(parent, count, linked, unlinked), bag_keys(parent, *linked, *unlinked)
 
         return await self._ledger.change(work)
@@ -196,6 +198,9 @@ class Bags:
             if assignment.area is not None:
                 keys += await _set_area(connection, row, assignment.area or None)
             await connection.execute("UPDATE bags SET updated_at = now() WHERE id = $1", row["id"])
+            wanted = {name: value for name, value in asdict(assignment).items() if value is not None}
+            before = {name: row[name] for name in wanted if name in ("name", "area")}
+            await self._ledger.note(connection, "bag.assign", "bag", code, before=before, after=wanted)
             return None, keys
 
         await self._ledger.change(work)
@@ -254,6 +259,7 @@ class Bags:
             await connection.execute("DELETE FROM bags WHERE id = $1", row["id"])
             line = Line(Outcome.BAG_DELETED, code, row["kind"], area=row["area"])
             await self._ledger.enter(connection, [line], actor, source)
+            await self._ledger.note(connection, "bag.delete", "bag", code, before={"kind": row["kind"]})
             return None, bag_keys(code)
 
         await self._ledger.change(work)

@@ -84,6 +84,12 @@ class StaleError(Exception):
     """The bill is not as it was seen; nothing was changed."""
 
 
+def _noted(bill: Bill) -> dict[str, Any]:
+    """What the audit log keeps of a bill."""
+    names = ("destination", "vehicle_number", "capacity", "description", "bag_count", "status")
+    return {name: getattr(bill, name) for name in names}
+
+
 def _bill(row: Any) -> Bill:
     return Bill(**dict(row))
 
@@ -157,7 +163,9 @@ class Bills:
             except asyncpg.UniqueViolationError:
                 message = f"Bill {code} exists already: choose another id."
                 raise RuleError(Rule.BILL_EXISTS, message, bill=code) from None
-            return await find_bill(connection, number), bill_keys(code)
+            made = await find_bill(connection, number)
+            await self._ledger.note(connection, "bill.create", "bill", code, after=_noted(made))
+            return made, bill_keys(code)
 
         return await self._ledger.change(work)
 
@@ -185,7 +193,18 @@ class Bills:
                 change.capacity,
                 change.description,
             )
-            return await find_bill(connection, found.id), bill_keys(found.code)
+            after = await find_bill(connection, found.id)
+            old, new = _noted(found), _noted(after)
+            names = [name for name in new if new[name] != old[name]]
+            await self._ledger.note(
+                connection,
+                "bill.update",
+                "bill",
+                found.code,
+                before={name: old[name] for name in names},
+                after={name: new[name] for name in names},
+            )
+            return after, bill_keys(found.code)
 
         return await self._ledger.change(work)
 
@@ -203,7 +222,9 @@ class Bills:
                 "UPDATE bills SET status = 'completed', completed_at = now(), updated_at = now() WHERE id = $1",
                 found.id,
             )
-            return await find_bill(connection, found.id), bill_keys(found.code)
+            after = await find_bill(connection, found.id)
+            await self._ledger.note(connection, "bill.complete", "bill", found.code, after=_noted(after))
+            return after, bill_keys(found.code)
 
         return await self._ledger.change(work)
 
@@ -219,7 +240,9 @@ class Bills:
                 " completed_at = NULL, updated_at = now() WHERE id = $1",
                 found.id,
             )
-            return await find_bill(connection, found.id), bill_keys(found.code)
+            after = await find_bill(connection, found.id)
+            await self._ledger.note(connection, "bill.reopen", "bill", found.code, after=_noted(after))
+            return after, bill_keys(found.code)
 
         return await self._ledger.change(work)
 
@@ -260,6 +283,10 @@ class Bills:
                     lines.append(off_bill(Outcome.BILL_UNLINKED, row, await find_bill(connection, found.id), taken))
             await self._ledger.enter(connection, lines, actor, source)
             await connection.execute("UPDATE bills SET deleted_at = now(), updated_at = now() WHERE id = $1", found.id)
+            bags = [row["code"] for row in rows]
+            await self._ledger.note(
+                connection, "bill.delete", "bill", found.code, before={**_noted(found), "parents": bags}
+            )
             return found, [*bill_keys(found.code), *bag_keys(*(row["code"] for row in rows))]
 
         return await self._ledger.change(work)

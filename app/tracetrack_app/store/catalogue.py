@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -76,7 +76,9 @@ class Catalogue:
                 )
             except asyncpg.UniqueViolationError as error:
                 raise _taken(name, change, error) from None
-            return await self._product(connection, number), _KEYS
+            made = await self._product(connection, number)
+            await self._ledger.note(connection, "product.create", "product", name, after=asdict(made))
+            return made, _KEYS
 
         return await self._ledger.change(work)
 
@@ -105,7 +107,11 @@ class Catalogue:
                     raise
                 message = f"{before.name} is the default product: it takes every code, so it has no prefix."
                 raise RuleError(Rule.PRODUCT_IN_USE, message, product=before.name) from None
-            return await self._product(connection, product), _KEYS
+            after = await self._product(connection, product)
+            await self._ledger.note(
+                connection, "product.update", "product", before.name, before=asdict(before), after=asdict(after)
+            )
+            return after, _KEYS
 
         return await self._ledger.change(work)
 
@@ -121,6 +127,7 @@ class Catalogue:
             except asyncpg.ForeignKeyViolationError:
                 message = f"There are parent bags of product {found.name}: assign them another first."
                 raise RuleError(Rule.PRODUCT_IN_USE, message, product=found.name) from None
+            await self._ledger.note(connection, "product.delete", "product", found.name, before=asdict(found))
             return None, _KEYS
 
         await self._ledger.change(work)
@@ -144,6 +151,7 @@ class Catalogue:
             sql = "INSERT INTO areas (name) VALUES (lower($1)) ON CONFLICT DO NOTHING RETURNING name"
             if await connection.fetchval(sql, name) is None:
                 raise RuleError(Rule.AREA_EXISTS, f"Area {name} exists already.", area=name)
+            await self._ledger.note(connection, "area.create", "area", name)
             return None, []
 
         await self._ledger.change(work)
@@ -159,6 +167,7 @@ class Catalogue:
             except asyncpg.ForeignKeyViolationError:
                 message = f"There are bags or people in area {name}: assign them another first."
                 raise RuleError(Rule.AREA_IN_USE, message, area=name) from None
+            await self._ledger.note(connection, "area.delete", "area", name)
             return None, []
 
         await self._ledger.change(work)
@@ -181,6 +190,7 @@ class Catalogue:
                 json.dumps(value),
                 actor.user_id,
             )
+            await self._ledger.note(connection, "setting.update", "setting", name, after={"value": value})
             return None, ["settings"]
 
         await self._ledger.change(work)

@@ -15,7 +15,9 @@ import asyncpg
 
 from tracetrack_app.domain.outcomes import Outcome
 from tracetrack_app.domain.scans import Actor
+from tracetrack_app.store.audit import Audit, acting
 from tracetrack_app.store.database import Connector, connection_lost
+from tracetrack_app.store.masking import Details
 from tracetrack_app.store.writer import RACES, UnavailableError
 
 T = TypeVar("T")
@@ -44,11 +46,14 @@ class Line:
 class Ledger:
     """Runs changes and enters them. `changed` is told the cache keys of what a committed change touched."""
 
-    def __init__(self, connector: Connector, pool: Any, timezone: str, changed: Changed) -> None:
+    def __init__(
+        self, connector: Connector, pool: Any, timezone: str, changed: Changed, audit: Audit | None = None
+    ) -> None:
         self._connector = connector
         self.pool = pool
         self.timezone = timezone
         self.changed = changed
+        self._audit = audit
 
     async def change(self, work: Callable[[Any], Awaitable[tuple[T, Sequence[str]]]]) -> T:
         """Run `work` with a connection, in a transaction; it gives its result and the cache keys that it touched.
@@ -72,6 +77,21 @@ class Ledger:
                 await self.changed(keys)
             return result
         raise AssertionError
+
+    async def note(
+        self,
+        connection: Any,
+        action: str,
+        entity: str,
+        name: object,
+        *,
+        before: Details | None = None,
+        after: Details | None = None,
+    ) -> None:
+        """Enter the change in the audit log, as the last thing of its transaction: what scans do is not noted."""
+        if self._audit is not None:
+            who = acting.get()()
+            await self._audit.record(action, who, entity, name, before=before, after=after, connection=connection)
 
     async def read(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run `work` with a connection. Raises UnavailableError."""

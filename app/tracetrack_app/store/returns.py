@@ -96,7 +96,9 @@ class Returns:
                 )
             except asyncpg.UniqueViolationError:
                 raise RuleError(Rule.TICKET_EXISTS, f"Return ticket {text} exists already.", ticket=text) from None
-            return await _find(connection, number), []
+            made = await _find(connection, number)
+            await self._ledger.note(connection, "return.open", "return", text, after={"location": location})
+            return made, []
 
         return await self._ledger.change(work)
 
@@ -179,7 +181,9 @@ class Returns:
             if found.bag_count == 0:
                 message = f"Return ticket {found.code} is empty: scan a parent bag or cancel it."
                 raise RuleError(Rule.TICKET_EMPTY, message, ticket=found.code)
-            return await _close(connection, ticket, "finalised", actor), []
+            closed = await _close(connection, ticket, "finalised", actor)
+            await self._ledger.note(connection, "return.finalise", "return", found.code)
+            return closed, []
 
         return await self._ledger.change(work)
 
@@ -204,7 +208,10 @@ class Returns:
                     continue
                 restored.append(row["code"])
                 keys += [*bag_keys(row["code"]), *bill_keys(row["bill"])]
-            return Cancelled(await _close(connection, ticket, "cancelled", actor), restored, left_out), keys
+            closed = await _close(connection, ticket, "cancelled", actor)
+            facts = {"restored": restored, "left_out": sorted(left_out)}
+            await self._ledger.note(connection, "return.cancel", "return", closed.code, after=facts)
+            return Cancelled(closed, restored, left_out), keys
 
         return await self._ledger.change(work)
 

@@ -269,3 +269,49 @@ async def test_what_is_done_to_accounts_is_in_it_without_secrets(
     assert ([row["username"] for row in only["items"]], bool(only["next"])) == (["ravi"], True)
     assert await verify(sql, [b"session-secret-for-tests-0123456789"]) == []
     assert [row for row in lines if json.loads(row)["hash"]] == lines
+
+
+async def test_what_is_done_to_bills_bags_products_and_areas_is_in_it(
+    app: AppProcess, worker: httpx.AsyncClient, sql: Any
+) -> None:
+    await worker.post("/api/fast_parent_scan", data={"qr_code": "SB00001"})
+    calls: list[tuple[str, str, dict[str, Any] | None]] = [
+        ("POST", "/bills", {"code": "B-1", "capacity": 5, "destination": "Indore"}),
+        ("PATCH", "/bills/B-1", {"capacity": 7}),
+        ("POST", "/scans", {"scan_id": "5c0b8d1a-6a1c-4b8e-9d57-0d4c9d2f7f10", "code": "SB00001", "bill": "B-1"}),
+        ("POST", "/bills/B-1/complete", None),
+        ("POST", "/bills/B-1/reopen", None),
+        ("DELETE", "/bills/B-1", None),
+        ("PATCH", "/bags/SB00001", {"area": "hisar"}),
+        ("PUT", "/bags/SB00001/children", {"children": ["CHILD1"]}),
+        ("POST", "/bags", {"code": "SB00002"}),
+        ("DELETE", "/bags/SB00002", None),
+        ("POST", "/products", {"name": "Sugar", "capacity": 10}),
+        ("POST", "/areas", {"name": "nagpur"}),
+        ("DELETE", "/areas/nagpur", None),
+    ]
+    for method, path, body in calls:
+        answer = await worker.request(method, f"/api/v1{path}", json=body)
+        assert answer.is_success, (path, answer.text)
+    rows = (await worker.get("/api/v1/audit/rows?limit=100")).json()["items"]
+    assert [(row["action"], row["entity_id"]) for row in reversed(rows)][1:] == [
+        ("bill.create", "B-1"),
+        ("bill.update", "B-1"),
+        ("bill.complete", "B-1"),
+        ("bill.reopen", "B-1"),
+        ("bill.delete", "B-1"),
+        ("bag.assign", "SB00001"),
+        ("bag.edit_children", "SB00001"),
+        ("bag.delete", "SB00002"),
+        ("product.create", "Sugar"),
+        ("area.create", "nagpur"),
+        ("area.delete", "nagpur"),
+    ]
+    assert {(row["username"], row["ip"]) for row in rows} == {(ADMIN, "127.0.0.0")}
+    update = next(row for row in rows if row["action"] == "bill.update")
+    assert (update["before"], update["after"]) == ({"capacity": 5}, {"capacity": 7})
+    assert next(row for row in rows if row["action"] == "bill.delete")["before"]["parents"] == ["SB00001"]
+    # A refused change leaves no trace here.
+    assert (await worker.delete("/api/v1/bills/B-1")).status_code == 404
+    assert await sql.fetchval("SELECT count(*) FROM audit_log") == len(rows)
+    assert await verify(sql, [b"session-secret-for-tests-0123456789"]) == []

@@ -19,9 +19,10 @@ from starlette.responses import Response
 from tracetrack_app.domain.devicekeys import Device, DeviceKeyError
 from tracetrack_app.domain.people import Permission, Principal
 from tracetrack_app.domain.scans import Actor
-from tracetrack_app.http.auth import guard
+from tracetrack_app.http.auth import guard, trail
 from tracetrack_app.http.auth.sessions import Session
 from tracetrack_app.http.replies import ProblemError, service_of
+from tracetrack_app.store.audit import acting
 from tracetrack_app.store.credentials import TOKEN_PREFIX
 from tracetrack_app.store.guarded import guarded
 
@@ -115,11 +116,14 @@ async def bearer(request: Request, key: str) -> Caller:
             person = await service.credentials.bearer(key)
         if person is None:
             raise unauthorized()
+        acting.set(lambda: trail.who(request, person))
         return Caller(principal=person)
     try:
-        return Caller(device=service.fleets.device(key))
+        device = service.fleets.device(key)
     except DeviceKeyError:
         raise unauthorized() from None
+    acting.set(lambda: trail.who(request, username=f"{device.fleet}/{device.scanner}"))
+    return Caller(device=device)
 
 
 async def caller(

@@ -9,7 +9,9 @@ from starlette.requests import Request
 
 from tracetrack_app.domain.people import Permission, Principal, Role
 from tracetrack_app.http.auth.sessions import Session
+from tracetrack_app.http.auth.trail import who
 from tracetrack_app.http.replies import Refused, service_of
+from tracetrack_app.store.audit import acting
 from tracetrack_app.store.guarded import guarded
 
 
@@ -40,14 +42,17 @@ async def account(request: Request, session: Session) -> Principal | None:
     async with guarded(service.connector):
         found = await service.reads.principal(session.user_id)
     # A session of an earlier epoch was ended: by a new password, a step down, or "log out everywhere".
-    return found if found is not None and found.epoch == session.epoch else None
+    if found is None or found.epoch != session.epoch:
+        return None
+    acting.set(lambda: who(request, found))
+    return found
 
 
-def held_up(request: Request, who: Principal) -> Hold | None:
+def held_up(request: Request, found: Principal) -> Hold | None:
     """What he must do before anything else."""
-    if who.must_change_password:
+    if found.must_change_password:
         return _PASSWORD
-    if who.role is Role.ADMIN and not who.totp and service_of(request).settings.accounts.require_admin_totp:
+    if found.role is Role.ADMIN and not found.totp and service_of(request).settings.accounts.require_admin_totp:
         return _TOTP
     return None
 
