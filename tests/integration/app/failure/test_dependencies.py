@@ -116,7 +116,7 @@ async def test_a_slow_database_fills_a_bounded_queue_and_clients_are_told_when_t
 ) -> None:
     dsn = environment["DATABASE_URL"]
     settings = {"TRACETRACK_QUEUE_LIMIT": "20", "TRACETRACK_SCAN_TIMEOUT": "2"}
-    bodies = [scan_body(f"SB{number:05d}") for number in range(200)]
+    bodies = [scan_body(f"SB{number:05d}") for number in range(80)]
     with AppProcess(environment | settings, tmp_path) as app:
         app.wait_ready()
         async with httpx.AsyncClient(
