@@ -49,7 +49,7 @@ async def asked(request: Request, permission: Permission) -> tuple[Principal, di
     if request.method not in ("GET", "HEAD"):
         check_csrf(request, session, fields)
     who = await principal(request, permission)
-    if permission in (Permission.SCAN, Permission.UNDO):
+    if request.method == "POST" and permission in (Permission.SCAN, Permission.UNDO):
         scan_limit(request, who.actor)
     return who, fields
 
