@@ -49,4 +49,4 @@ async def bag(request: Request) -> Response:
     return done(request, reply(body))
 
 
-ROUTES = [Route("/api/bag/{qr:path}", bag)]
+ROUTES = [Route("/api/bag/{qr}", bag)]
