@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from tracetrack_app.domain import codes
 from tracetrack_app.domain.people import Permission
+from tracetrack_app.domain.rules import Rule
 from tracetrack_app.http.auth.caller import identify, require
 from tracetrack_app.http.replies import service_of
 from tracetrack_app.http.v1.problems import Problem, problem
@@ -76,7 +77,7 @@ async def read(request: Request) -> Response:
         bag = visible(await service.views.bag(code), caller.scope)
         if bag is None:
             words = f"There is no bag {code} that you may see."
-            return problem(404, "not_found", "No such bag", words, code=code)
+            return problem(404, Rule.BAG_NOT_FOUND, "Bag not found", words, code=code)
         weights = await service.views.weights([bag]) if bag.kind == codes.Kind.PARENT else None
     body = body_of(bag, weights)
     headers = headers_of(body)

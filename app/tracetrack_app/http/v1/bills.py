@@ -247,9 +247,10 @@ async def get_bill(
 ) -> Any:
     """A bill with its weights and parents, and an ETag."""
     found, tag = await _detail(service, code)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if if_none_match is not None and _named(if_none_match, tag):
-        return Response(status_code=304, headers={"ETag": tag})
-    response.headers["ETag"] = tag
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
     return found
 
 

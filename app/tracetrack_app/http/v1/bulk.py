@@ -118,9 +118,9 @@ async def in_order(rows: Sequence[tuple[RawScan | None, str]], caller: Caller, w
 
 
 def _shares(raw: RawScan) -> list[object]:
-    found: list[object] = [raw.scan_id, codes.clean(raw.code)]
+    found: list[object] = [raw.scan_id, _text(raw.code)]
     if raw.parent is not None:
-        found.append(codes.clean(raw.parent))
+        found.append(_text(raw.parent))
     if raw.bill is not None:
         found.append(("bill", codes.clean(raw.bill)))
     return found

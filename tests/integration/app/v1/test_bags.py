@@ -85,8 +85,8 @@ async def test_an_area_hides_everything_else(
     assert [item["code"] for item in (await lucknow.get(BAGS)).json()["items"]] == ["CHILD001", "SB00001"]
     assert (await jaipur.get(BAGS)).json() == {"items": [], "next": None}
     assert (await jaipur.get(BAGS, params={"area": "lucknow"})).json()["items"] == []
-    for method, path in [("GET", "children"), ("POST", "complete"), ("POST", "reopen")]:
-        refused(await jaipur.request(method, f"{BAGS}/SB00001/{path}"), 404, "bag-not-found")
+    for method, path in [("GET", ""), ("GET", "/children"), ("POST", "/complete"), ("POST", "/reopen")]:
+        refused(await jaipur.request(method, f"{BAGS}/SB00001{path}"), 404, "bag-not-found")
     assert (await lucknow.get(f"{BAGS}/SB00001/children")).status_code == 200
     assert (await lucknow.post(BAGS, json={"code": "SB00003"})).json()["area"] == "lucknow"
 
@@ -101,6 +101,7 @@ async def test_children_are_listed_in_the_order_of_the_scans(admin: httpx.AsyncC
     ]
     refused(await admin.get(f"{BAGS}/CHILD001/children"), 409, "wrong-bag-type")
     refused(await admin.get(f"{BAGS}/SB00009/children"), 404, "bag-not-found")
+    refused(await admin.get(f"{BAGS}/SB00009"), 404, "bag-not-found")
     refused(await admin.get(f"{BAGS}/%3F%3F/children"), 422, "malformed")
 
 

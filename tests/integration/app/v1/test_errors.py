@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from tests.integration.app.process import AppProcess, scan_body
 from tests.integration.app.v1.conftest import Hire, denied, fill, refused
 from tracetrack_app.domain.people import Permission, Role
+from tracetrack_app.http.auth.sessions import Session, Sessions
 
 
 @pytest.mark.parametrize(
@@ -61,6 +65,26 @@ async def test_a_session_needs_its_token_for_changes(worker: httpx.AsyncClient) 
     del worker.headers["X-CSRFToken"]
     refused(await worker.post("/api/v1/bags", json={"code": "SB00002"}), 403, "csrf")
     assert (await worker.get("/api/v1/bags")).status_code == 200
+
+
+async def test_a_session_lasts_while_the_api_is_used(app: AppProcess, worker: httpx.AsyncClient, sql: Any) -> None:
+    sessions = Sessions(b"session-secret-for-tests-0123456789", lambda _: False)
+    user = await sql.fetchval("SELECT id FROM users WHERE username = 'admin'")
+    now = time.time()
+    quiet = Session("quiet", user, "admin", "admin", now - 1700, now - 1700)
+    calls: list[tuple[str, str, Any]] = [
+        ("GET", "/api/v1/products", None),
+        ("POST", "/api/v1/bags", {"code": "SB00001"}),
+        ("POST", "/api/v1/scans", scan_body("SB00001")),
+        ("POST", "/api/v1/scans/bulk", {"scans": [scan_body("SB00001")]}),
+        ("POST", "/api/v1/scans/undo", {"scan_id": str(uuid4()), "parent": "SB00001"}),
+    ]
+    headers = {"X-CSRFToken": sessions.csrf_token(quiet), "Cookie": f"session={sessions.seal(quiet)}"}
+    for method, path, body in calls:
+        async with httpx.AsyncClient(base_url=app.url, headers=headers) as client:
+            answer = await client.request(method, path, json=body)
+            assert answer.status_code in (200, 201, 207, 409), answer.text
+            assert answer.cookies["session"] != sessions.seal(quiet)
 
 
 async def test_a_token_may_no_more_than_its_scopes(hire: Hire) -> None:
