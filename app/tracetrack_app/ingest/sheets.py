@@ -210,9 +210,9 @@ def column_of(cell: str) -> str:
 
 
 def _text(raw: str) -> str:
-    text = clean_text(raw, MAX_TEXT)
     # An apostrophe before what a spreadsheet would take for a formula: our own exports put it there.
-    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@") else text
+    marked = raw[:1] == "'" and raw[1:2] in ("=", "+", "-", "@", "\t", "\r")
+    return clean_text(raw[1:] if marked else raw, MAX_TEXT)
 
 
 def _code(raw: str) -> str:

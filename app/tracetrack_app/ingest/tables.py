@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -124,5 +125,13 @@ def _delimiter(head: str) -> tuple[str, bool]:
     first = head.split("\n", 1)[0].strip().lower()
     if first.startswith("sep=") and len(first) <= 5:
         return (first[4:] if first[4:] in _DELIMITERS and first[4:] else "\t" if "\t" in head else ","), True
-    best = max(_DELIMITERS, key=lambda each: max((line.count(each) for line in head.splitlines()), default=0))
+    best = max(_DELIMITERS, key=lambda each: _evenness(head, each))
     return best, False
+
+
+def _evenness(head: str, delimiter: str) -> tuple[int, int]:
+    """How many rows have as many cells as most have that have several, and how many that is."""
+    widths: Counter[int] = Counter()
+    with suppress(csv.Error):
+        widths.update(len(cells) for cells in csv.reader(head.splitlines(keepends=True), delimiter=delimiter))
+    return max(((rows, width) for width, rows in widths.items() if width > 1), default=(0, 0))

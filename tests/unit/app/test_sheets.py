@@ -279,6 +279,14 @@ def test_what_is_written_can_be_read_again(rows: list[tuple[str, str]], excel: b
     assert [each for each in found if any(each.values())] == [each for each in plain if any(each.values())]
 
 
+def test_the_delimiter_is_what_most_rows_agree_on() -> None:
+    found = lines(b"Bill,Destination\nB-1;2;3;4,Delhi\nB-2,Agra\n", Form.BILLS)
+    assert [line.values for line in found] == [
+        {"bill": "B-1;2;3;4", "destination": "Delhi"},
+        {"bill": "B-2", "destination": "Agra"},
+    ]
+
+
 def _plain(text: str) -> str:
     from tracetrack_app.domain.codes import clean_text
 
