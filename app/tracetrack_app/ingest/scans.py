@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 import msgspec
 
 from tracetrack_app.domain import codes
-from tracetrack_app.domain.outcomes import Entry, Refusal
+from tracetrack_app.domain.outcomes import Entry, Outcome, Refusal
 from tracetrack_app.domain.scans import Actor, Scan, Undo
 from tracetrack_app.store.writer import Writer
 
+_NOTHING_UNDONE = (Refusal.NOTHING_TO_UNDO, Refusal.NOT_LINKED, Refusal.AREA_DENIED)
 MAX_STATION = 100
 MAX_BILL = 50
 
@@ -99,7 +100,19 @@ async def undo(
             child = codes.parse(child).text
         except codes.MalformedCodeError as error:
             child = error.text
-    return await writer.record(Undo(scan_id, child, holder, actor, source, captured_at))
+    entry = await writer.record(Undo(scan_id, child, holder, actor, source, captured_at))
+    if entry.replay and not _undid(entry, child):
+        code_then = child if child is not None else holder or ""
+        reused = Scan(uuid4(), code_then, None, holder, actor, source, captured_at, refusal=Refusal.SCAN_ID_REUSED)
+        return await writer.record(reused)
+    return entry
+
+
+def _undid(entry: Entry, child: str | None) -> bool:
+    """Whether the entry of an earlier call is that of an undo, of this child where one is named."""
+    if entry.outcome is not Outcome.UNLINKED and entry.refusal not in _NOTHING_UNDONE:
+        return False
+    return child is None or entry.code == child
 
 
 def _same(entry: Entry, scan: Scan, source: str) -> bool:

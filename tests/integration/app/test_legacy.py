@@ -159,3 +159,13 @@ async def test_metrics_count_requests_by_route_and_scans_by_outcome(
 async def test_metrics_are_not_for_clients_of_an_ingress(anonymous: httpx.AsyncClient) -> None:
     answer = await anonymous.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})
     assert answer.status_code == 404
+
+
+async def test_an_undo_under_the_scan_id_of_a_scan_undoes_nothing(worker: httpx.AsyncClient, sql: Any) -> None:
+    await worker.post(PARENT, json={"qr_code": "SB00001"})
+    number = str(uuid4())
+    await worker.post(CHILD, json={"qr_code": "CHILD1", "scan_id": number})
+    for fields in ({"qr_code": "CHILD1"}, {"parent_qr": "SB00001"}):
+        body = (await worker.post(UNDO, json={**fields, "scan_id": number})).json()
+        assert (body["success"], body["error_type"]) == (False, "scan_id_reused")
+    assert await sql.fetchval("SELECT child_count FROM bags WHERE code = 'SB00001'") == 1
