@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -38,7 +39,7 @@ LEFT JOIN bills x ON x.id = h.bill_id
 """
 
 
-class BagView(msgspec.Struct, frozen=True):
+class BagView(msgspec.Struct, frozen=True, gc=False):
     """A bag. `parent` holds it, `bill` is the one it is on; `children` are codes, the oldest scan first.
 
     `product` is None for children and the default product.
@@ -61,7 +62,7 @@ class BagView(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-class _Stored(msgspec.Struct, frozen=True, array_like=True):
+class _Stored(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """As in Redis, where Lua changes it: no value is nil, times are microseconds since 1970. Lua counts from 1."""
 
     version: int
@@ -128,18 +129,19 @@ def _encode(bag: BagView | None) -> bytes:
 
 def _decode(data: bytes) -> BagView:
     bag = _unpack(data)
+    # Words that all bags share are kept once.
     return BagView(
         bag.version,
         bag.child_count,
         bag.capacity,
-        bag.status,
+        intern(bag.status),
         _EPOCH + bag.updated_at * _MICROSECOND,
         bag.children,
         bag.id,
         bag.code,
-        bag.kind,
+        intern(bag.kind),
         bag.name,
-        bag.area or None,
+        intern(bag.area) or None,
         bag.parent or None,
         bag.bill or None,
         bag.product or None,
@@ -152,8 +154,22 @@ BAG: Codec[BagView | None] = Codec(_encode, _decode)
 
 def bag_view(row: Any) -> BagView:
     """The bag in a row of BAG_SOURCE."""
-    version, child_count, capacity, status, updated_at, children, *rest = row
-    return BagView(version, child_count, capacity, status, updated_at, tuple(children), *rest)
+    version, child_count, capacity, status, updated_at, children, number, code, kind, name, area, *rest = row
+    shared = intern(area) if area is not None else None
+    return BagView(
+        version,
+        child_count,
+        capacity,
+        intern(status),
+        updated_at,
+        tuple(children),
+        number,
+        code,
+        intern(kind),
+        name,
+        shared,
+        *rest,
+    )
 
 
 def steps_of(entries: Iterable[Entry]) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ from tracetrack_app.store.link import LinkLostError, ReplyError, Script
 
 T = TypeVar("T")
 
-ENTRIES = 100_000
+ENTRIES = 50_000
 TOKEN_SECONDS = 20
 VALUE_SECONDS = 24 * 3600
 _TOKEN = b"\xc1"

@@ -37,7 +37,7 @@ async def test_a_parent_and_its_child(app: AppProcess, device: httpx.AsyncClient
         "updated_at": "",
     }
     child = (await device.get("/api/v1/bags/LABEL%20NO.:1234")).json()
-    assert (child["status"], child["type"]) == (404, "urn:tracetrack:problem:not-found")
+    assert (child["status"], child["type"]) == (404, "urn:tracetrack:problem:bag-not-found")
     child = (await device.get("/api/v1/bags/child2")).json()
     assert (child["kind"], child["parent"], child["children"], child["actual_weight_kg"]) == (
         "child",
