@@ -25,7 +25,7 @@ from tracetrack_app.ingest.sheets import Form, Sheet
 from tracetrack_app.ingest.sheetwriter import writer
 from tracetrack_app.ingest.tables import TableError
 from tracetrack_app.settings import Settings, SettingsError
-from tracetrack_app.store.audit import Audit, Who
+from tracetrack_app.store.audit import Audit, Who, acting
 from tracetrack_app.store.coherence import Coherence
 from tracetrack_app.store.database import Connector
 from tracetrack_app.store.ledger import Ledger
@@ -103,13 +103,15 @@ def _work(
     async def work(connection: Any, source: Connector) -> tuple[Counts, str]:
         user_id, username = await _admin(connection, arguments.user)
         pool = await source.pool(4)
+        audit = Audit(pool, settings.secrets)
+        acting.set(lambda: Who(user_id, username))
         coherence = Coherence(source, settings.bindings.cache)
         coherence.start()
         recording: Recording
         if arguments.dry_run:
             recording = Rehearsal(await source.connect(), settings.parent_capacity)
         else:
-            ledger = Ledger(source, pool, settings.timezone, coherence.changed)
+            ledger = Ledger(source, pool, settings.timezone, coherence.changed, audit)
             recording = Recorder(source, ledger, capacity=settings.parent_capacity, changed=coherence.changed)
         areas = frozenset(row["name"] for row in await connection.fetch("SELECT name FROM areas"))
         start = await connection.fetchval("SELECT now()")
@@ -120,7 +122,7 @@ def _work(
         finally:
             if importer.counts.done and not arguments.dry_run:
                 details = {"kind": arguments.kind, "result": summary(importer.counts, dry_run=False)}
-                await Audit(pool, settings.secrets).record("import", Who(user_id, username), "import", details=details)
+                await audit.record("import", Who(user_id, username), "import", details=details)
             await recording.close()
             await coherence.stop()
             pool.terminate()

@@ -35,7 +35,8 @@ class _LetGoError(Exception):
 
 def summary(counts: Counts, *, dry_run: bool) -> str:
     """The outcome in a sentence."""
-    parts = [f"{counts.imported:,} rows {'would be imported' if dry_run else 'imported'}"]
+    rows = "row" if counts.imported == 1 else "rows"
+    parts = [f"{counts.imported:,} {rows} {'would be imported' if dry_run else 'imported'}"]
     if counts.repeated:
         parts.append(f"{counts.repeated:,} had been imported before")
     if counts.unchanged:
