@@ -21,12 +21,16 @@ def options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--only", nargs="+", metavar="GATE", choices=GROUPS, help=f"some of: {', '.join(GROUPS)}")
     parser.add_argument("--seconds", type=int, help="length of a round (5; 2 with --quick)")
     parser.add_argument("--rounds", type=int, help="rounds of each contender (5; 2 with --quick)")
+    parser.add_argument(
+        "--realtime", action="store_true", help="let what is measured run ahead of all else on this machine (root)"
+    )
     given = parser.parse_args(arguments)
     return Options(
         groups=tuple(given.only or GROUPS),
         stock=Stock(QUICK if given.quick else FULL),
         seconds=given.seconds or (2 if given.quick else 5),
         rounds=given.rounds or (2 if given.quick else 5),
+        realtime=given.realtime,
     )
 
 

@@ -15,7 +15,8 @@ def _stat(pid: int) -> list[str]:
     return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Its child processes."""
     found = []
     for task in (_PROC / str(pid) / "task").iterdir():
         try:
@@ -29,7 +30,7 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of a process, its children and those it has waited for."""
     fields = _stat(pid)
     used = sum(int(ticks) for ticks in fields[11:15]) / _TICKS
-    for child in _children(pid):
+    for child in children(pid):
         try:
             used += cpu_seconds(child)
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import time
 import urllib.error
@@ -22,6 +23,7 @@ from tests.bench.cpu import resident_mib
 from tests.bench.latency import Told
 from tests.bench.memory import redis_bytes
 from tests.bench.openloop import Order
+from tests.bench.priority import go_ahead
 from tests.bench.report import Gate, at_least, at_most, unmeasured
 from tests.bench.servers import Server
 from tests.bench.workload import Parents, parent_code
@@ -43,6 +45,7 @@ class Options:
     stock: Stock
     seconds: int
     rounds: int
+    realtime: bool = False
 
 
 @dataclass
@@ -70,7 +73,10 @@ def measure(options: Options) -> list[Gate]:
         before = integrity.last_entry(made)
         cold = redis_bytes(made)
         with servers.app(made.environment, made.folder) as app:
-            _preloaded(app, made)
+            _preloaded(app, options.stock.bags)
+            if options.realtime:
+                # Whatever is started from here on inherits it.
+                go_ahead(app.pid, made.postgres.pid, made.redis.pid, os.getpid())
             for name in ("compare", "latency", "reads", "events"):
                 if name in options.groups:
                     with step(name):
@@ -214,17 +220,17 @@ async def _fill(url: str, body: bytes) -> None:
         await redis.mset({f"baseline:{parent_code(index)}": body for index in range(_HOT_PARENTS)})
 
 
-def _preloaded(server: Server, made: World, seconds: float = 1800.0) -> bool:
-    """Wait until Redis has been filled; False when the app has no caches."""
+def _preloaded(server: Server, bags: int, seconds: float = 1800.0) -> None:
+    """Wait until Redis has been filled; not at all when the app has no caches."""
     if not _caching(server):
-        return False
+        return
+    filled = ("tracetrack_cache_preloaded", "")
     with step("waiting for the pre-load of Redis"):
         deadline = time.monotonic() + seconds
-        while not asyncio.run(_has(made.redis.url, "*preload:done")):
+        while metrics.scrape(server).get(filled, 0) < bags:
             if time.monotonic() > deadline:
                 raise StageError(f"the pre-load did not end within {seconds:g} s: see {server.log}")
-            time.sleep(0.5)
-    return True
+            time.sleep(1)
 
 
 def _caching(server: Server, seconds: float = 30.0) -> bool:
@@ -239,13 +245,6 @@ def _caching(server: Server, seconds: float = 30.0) -> bool:
             return True
         time.sleep(0.2)
     raise StageError(f"the app does not use its caches within {seconds:g} s: see {server.log}")
-
-
-async def _has(url: str, pattern: str) -> bool:
-    async with Redis.from_url(url) as redis:
-        async for _ in redis.scan_iter(pattern, count=10_000):
-            return True
-    return False
 
 
 def _events(run: Run, app: Server) -> None:

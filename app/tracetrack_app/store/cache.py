@@ -138,6 +138,10 @@ class Cache:
             self._count["process"]()
         return value
 
+    def holds(self, key: str, value: Any) -> bool:
+        """Whether this very value is in this process; it may be used if one that `peek` just gave may."""
+        return self._kept.get(key) is value
+
     async def _fly(self, key: str, flight: _Flight, load: Callable[[], Awaitable[T]], codec: Codec[T] | None) -> T:
         try:
             value = await (self._through_redis(key, flight, load, codec) if codec is not None else self._load(load))

@@ -40,6 +40,7 @@ Headers = list[tuple[bytes, bytes]]
 class _Ready(msgspec.Struct, frozen=True):
     """An answer, and what it was made of."""
 
+    key: str
     bag: BagView
     products: Mapping[int | None, ProductView] | None
     headers: Headers
@@ -79,25 +80,28 @@ class HotCalls:
 
     def _kept(self, given: str) -> _Ready | None:
         """The answer for a bag that is kept in this process with all that belongs to it."""
+        cache = self._service.cache
+        ready = self._ready.get(given)
+        # Values are never changed but replaced: while the same ones are kept, the answer is the same.
+        if (
+            ready is not None
+            and cache.peek(ready.key) is ready.bag
+            and (ready.products is None or cache.holds("products", ready.products))
+        ):
+            return ready
         try:
-            code = parse(given).text
+            key = f"bag:{parse(given).text}"
         except MalformedCodeError:
             return None
-        cache = self._service.cache
-        bag: BagView | None = cache.peek(f"bag:{code}")
+        bag: BagView | None = cache.peek(key)
         if bag is None:
             return None
         products: Mapping[int | None, ProductView] | None = None
-        if bag.kind == Kind.PARENT:
-            products = cache.peek("products")
-            if products is None:
-                return None
-        ready = self._ready.get(code)
-        # Values are never changed but replaced: the same objects make the same answer.
-        if ready is None or ready.bag is not bag or ready.products is not products:
-            ready = self._ready[code] = _make(bag, products)
-            if len(self._ready) > _MOST_READY:
-                self._ready.popitem(last=False)
+        if bag.kind == Kind.PARENT and (products := cache.peek("products")) is None:
+            return None
+        ready = self._ready[given] = _make(key, bag, products)
+        if len(self._ready) > _MOST_READY:
+            self._ready.popitem(last=False)
         return ready
 
     def _actor(self, scope: Scope) -> Actor | None:
@@ -141,10 +145,11 @@ class HotCalls:
         self._observed.count(scope, 200, perf_counter() - began)
 
 
-def _make(bag: BagView, products: Mapping[int | None, ProductView] | None) -> _Ready:
+def _make(key: str, bag: BagView, products: Mapping[int | None, ProductView] | None) -> _Ready:
     body = bags.body_of(bag, weights_of([bag], products) if products is not None else None)
-    headers = {**bags.headers_of(body), "Content-Type": "application/json", "Content-Length": str(len(body))}
-    return _Ready(bag, products, [(name.lower().encode(), value.encode()) for name, value in headers.items()], body)
+    named = {**bags.headers_of(body), "Content-Type": "application/json", "Content-Length": str(len(body))}
+    headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
+    return _Ready(key, bag, products, headers, body)
 
 
 def _has(scope: Scope, wanted: bytes) -> bool:
