@@ -62,6 +62,7 @@ class Ledger:
         the connection was lost as it committed, all.
         """
         for attempt in range(1, _ATTEMPTS + 1):
+            keys: Sequence[str] = ()
             try:
                 async with self.pool.acquire() as connection, connection.transaction():
                     result, keys = await work(connection)
@@ -71,6 +72,9 @@ class Ledger:
                 continue
             except Exception as error:
                 if connection_lost(error):
+                    # Perhaps it was committed: no cache may go on as if it had not been.
+                    if keys:
+                        await self.changed(keys)
                     raise UnavailableError(f"{self._connector.explain(error)}.") from error
                 raise
             if keys:
