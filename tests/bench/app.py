@@ -22,7 +22,9 @@ def options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--seconds", type=int, help="length of a round (5; 2 with --quick)")
     parser.add_argument("--rounds", type=int, help="rounds of each contender (5; 2 with --quick)")
     parser.add_argument(
-        "--realtime", action="store_true", help="let what is measured run ahead of all else on this machine (root)"
+        "--realtime",
+        action="store_true",
+        help="open loop, reads, events: what is measured runs ahead of all else here (root)",
     )
     given = parser.parse_args(arguments)
     return Options(

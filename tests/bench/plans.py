@@ -30,6 +30,7 @@ class Plan:
 
     statement: str
     sequential: frozenset[str]
+    text: str = ""
 
 
 def parse(log: str) -> Iterator[Plan]:
@@ -39,7 +40,8 @@ def parse(log: str) -> Iterator[Plan]:
         # The plan begins at the first line with a cost.
         first = next((number for number, line in enumerate(lines) if "(cost=" in line), len(lines))
         statement = " ".join(" ".join(lines[:first]).replace("Query Text:", "").split())
-        yield Plan(statement, frozenset(_SEQUENTIAL.findall("\n".join(lines[first:]))))
+        text = "\n".join(lines[first:])
+        yield Plan(statement, frozenset(_SEQUENTIAL.findall(text)), text)
 
 
 def explained(world: World) -> list[Plan]:
@@ -61,7 +63,9 @@ def explained(world: World) -> list[Plan]:
         found: dict[str, Plan] = {}
         for plan in parse(file.read()):
             known = found.get(plan.statement)
-            found[plan.statement] = Plan(plan.statement, plan.sequential | (known.sequential if known else frozenset()))
+            # The one that reads from end to end is kept, should plans differ.
+            if known is None or (plan.sequential and not known.sequential):
+                found[plan.statement] = plan
     return list(found.values())
 
 
