@@ -19,10 +19,9 @@ demo: $(STAMP) ## A whole TraceTrack on a kind cluster, with the address of its 
 demo-down: $(STAMP) ## Remove what make demo made
 	@$(BIN)/python -m tests.demo down
 
-test: $(STAMP) packages ## Everything: lint, unit, integration, e2e; two at a time, since each waits a lot
+test: $(STAMP) packages ## Everything: lint, unit, e2e (its cluster is made beside the first two), integration
 	@$(MAKE) --no-print-directory -j2 --output-sync=line lint unit e2e-stage && \
-	  $(MAKE) --no-print-directory -j2 --output-sync=line WORKERS=2 integration e2e || \
-	  { status=$$?; $(E2E) tests/cluster/down; exit $$status; }
+	  $(MAKE) --no-print-directory e2e integration || { status=$$?; $(E2E) tests/cluster/down; exit $$status; }
 
 unit: $(STAMP) ## Tests without servers
 	$(PYTEST) tests/unit

@@ -67,6 +67,7 @@ async def test_a_killed_pod_loses_no_acknowledged_scan(tracetrack: Stage, scanne
     _check_ledger(tracetrack, record)
 
 
+@pytest.mark.timeout(500)
 async def test_a_rolling_update_answers_every_request(tracetrack: Stage, scanner_keys: list[str]) -> None:
     before = set(_pods(tracetrack))
     level = tracetrack.get("ttd", "demo")["spec"]["settings"]["logLevel"]
@@ -74,7 +75,7 @@ async def test_a_rolling_update_answers_every_request(tracetrack: Stage, scanner
 
     def roll() -> None:
         tracetrack.kubectl("patch", "ttd", "demo", "--type=merge", "-p", json.dumps(other))
-        eventually(lambda: not before & set(_pods(tracetrack)), 150)
+        eventually(lambda: not before & set(_pods(tracetrack)), 240)
         tracetrack.wait_condition("ttd", "demo", "default", 60)
 
     record = await _load_while(tracetrack, scanner_keys, roll)
@@ -82,7 +83,7 @@ async def test_a_rolling_update_answers_every_request(tracetrack: Stage, scanner
     assert record.errors == [], record.errors[:5]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_the_hpa_goes_up_under_load_and_the_new_pods_serve(tracetrack: Stage, scanner_keys: list[str]) -> None:
     """The target is lowered for the test, so that what the generator can send from two shared cores is a load."""
     before = set(_pods(tracetrack))
@@ -90,7 +91,7 @@ async def test_the_hpa_goes_up_under_load_and_the_new_pods_serve(tracetrack: Sta
 
     def wait_for_new_pods() -> None:
         eventually(lambda: tracetrack.get("hpa", "demo-app")["status"]["desiredReplicas"] > 2, 180, 2)
-        eventually(lambda: _ready(tracetrack) - before, 90, 2)
+        eventually(lambda: _ready(tracetrack) - before, 180, 2)
 
     stop = asyncio.Event()
     scanners = Scanners(tracetrack.app_url, scanner_keys * 6, pause=0, first=_unused_parent(tracetrack))
