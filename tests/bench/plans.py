@@ -40,8 +40,19 @@ def parse(log: str) -> Iterator[Plan]:
         # The plan begins at the first line with a cost.
         first = next((number for number, line in enumerate(lines) if "(cost=" in line), len(lines))
         statement = " ".join(" ".join(lines[:first]).replace("Query Text:", "").split())
-        text = "\n".join(lines[first:])
+        text = "\n".join(_run(lines[first:]))
         yield Plan(statement, frozenset(_SEQUENTIAL.findall(text)), text)
+
+
+def _run(lines: list[str]) -> Iterator[str]:
+    """A plan without what is never run: the nodes below a condition that the planner found to be false."""
+    never: int | None = None
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        if never is not None and depth >= never:
+            continue
+        never = depth if "One-Time Filter: false" in line else None
+        yield line
 
 
 def explained(world: World) -> list[Plan]:

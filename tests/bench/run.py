@@ -31,7 +31,7 @@ from tests.bench.world import World, credentials
 from tests.cluster.paths import ROOT
 from tests.cluster.run import StageError, say, step
 
-GROUPS = ("compare", "latency", "reads", "events", "memory", "sums", "plans")
+GROUPS = ("compare", "latency", "events", "reads", "memory", "sums", "plans")
 _HERE = Path(__file__).parent
 _HOT_PARENTS = 2_000
 _STATEMENTS = 20
@@ -74,7 +74,7 @@ def measure(options: Options) -> list[Gate]:
         cold = redis_bytes(made)
         with servers.app(made.environment, made.folder) as app:
             _preloaded(app, options.stock.bags)
-            for name in ("compare", "latency", "reads", "events"):
+            for name in ("compare", "latency", "events", "reads"):
                 # Times are what other work on the machine spoils; CPU seconds are much the same.
                 first = options.realtime and name != "compare"
                 processes = (app.pid, made.postgres.pid, made.redis.pid, os.getpid()) if first else ()

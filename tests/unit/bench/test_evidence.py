@@ -39,3 +39,20 @@ def test_plans_that_read_a_large_table_are_found() -> None:
     assert (first.statement, first.sequential) == ("SELECT * FROM bags WHERE code = $1", frozenset())
     assert second.statement == "SELECT count(*) FROM links, products, public.scan_ledger"
     assert second.sequential == {"links", "scan_ledger"}
+
+
+NEVER = """LOG:  duration: 0.1 ms  plan:
+\tQuery Text: SELECT id FROM bags WHERE kind = $1 AND kind = 'parent'
+\tNested Loop  (cost=0.00..1.00 rows=1 width=8)
+\t  ->  Sort  (cost=0.00..1.00 rows=1 width=8)
+\t        ->  Result  (cost=0.00..1.00 rows=1 width=8)
+\t              One-Time Filter: false
+\t              ->  Parallel Seq Scan on bags b_1  (cost=0.00..1.00 rows=1 width=8)
+\t                    Filter: (kind = 'child'::text)
+\t  ->  {scan} on links  (cost=0.43..8.45 rows=1 width=63)
+"""
+
+
+def test_what_a_false_condition_keeps_from_running_is_no_scan() -> None:
+    assert [plan.sequential for plan in parse_plans(NEVER.format(scan="Index Scan using links_pkey"))] == [frozenset()]
+    assert [plan.sequential for plan in parse_plans(NEVER.format(scan="Seq Scan"))] == [{"links"}]
