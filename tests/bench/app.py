@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -37,6 +38,8 @@ def options(arguments: Sequence[str]) -> Options:
 
 
 def main() -> int:
+    # So that an end by kill leaves no servers behind.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         gates = measure(options(sys.argv[1:]))
     except StageError as error:
