@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from tests.cluster.paths import HERE as SCRIPTS
 from tests.cluster.paths import ROOT
 from tests.demo.stage import Stage
+from tests.e2e.explain import explain
 
 CLUSTER_NAME = "tracetrack-e2e"
 STATE = ROOT / ".cache" / "e2e"
@@ -24,6 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(300, func_only=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Have a failed test say what the cluster looked like."""
+    report = yield
+    stage = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and isinstance(stage, Stage):
+        report.sections.append((f"the cluster at the end of {report.when}", explain(stage)))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def test_explain_reads_like_documentation(tracetrack: Stage) -> None:
 
 def test_the_children_are_what_was_declared(tracetrack: Stage) -> None:
     hpa = tracetrack.get("hpa", "demo-app")
-    assert (hpa["spec"]["minReplicas"], hpa["spec"]["maxReplicas"]) == (2, 20)
+    assert (hpa["spec"]["minReplicas"], hpa["spec"]["maxReplicas"]) == (2, 5)
     pods = tracetrack.get("pods", "-l", "app.kubernetes.io/instance=demo,app.kubernetes.io/component=app")["items"]
     assert len(pods) >= 2
     for pod in pods:
@@ -66,8 +66,8 @@ def test_a_change_in_the_resource_reaches_the_children(tracetrack: Stage) -> Non
     try:
         eventually(lambda: tracetrack.get("hpa", "demo-app")["spec"]["maxReplicas"] == 12, 10)
     finally:
-        tracetrack.kubectl("patch", "ttd", "demo", "--type=merge", "-p", '{"spec":{"scaling":{"maxReplicas":20}}}')
-    eventually(lambda: tracetrack.get("hpa", "demo-app")["spec"]["maxReplicas"] == 20, 10)
+        tracetrack.kubectl("patch", "ttd", "demo", "--type=merge", "-p", '{"spec":{"scaling":{"maxReplicas":5}}}')
+    eventually(lambda: tracetrack.get("hpa", "demo-app")["spec"]["maxReplicas"] == 5, 10)
 
 
 def test_what_is_edited_or_deleted_by_hand_comes_back(tracetrack: Stage) -> None:

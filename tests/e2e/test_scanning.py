@@ -69,7 +69,8 @@ async def test_a_killed_pod_loses_no_acknowledged_scan(tracetrack: Stage, scanne
 
 @pytest.mark.timeout(500)
 async def test_a_rolling_update_answers_every_request(tracetrack: Stage, scanner_keys: list[str]) -> None:
-    before = set(_pods(tracetrack))
+    """The autoscaler is held still, so that the number of pods to replace is always the same."""
+    before = _two_pods(tracetrack)
     level = tracetrack.get("ttd", "demo")["spec"]["settings"]["logLevel"]
     other = {"spec": {"settings": {"logLevel": "WARNING" if level == "INFO" else "INFO"}}}
 
@@ -78,7 +79,10 @@ async def test_a_rolling_update_answers_every_request(tracetrack: Stage, scanner
         eventually(lambda: not before & set(_pods(tracetrack)), 240)
         tracetrack.wait_condition("ttd", "demo", "default", 60)
 
-    record = await _load_while(tracetrack, scanner_keys, roll)
+    try:
+        record = await _load_while(tracetrack, scanner_keys, roll)
+    finally:
+        _scaling(tracetrack, maxReplicas=5)
     _check_ledger(tracetrack, record)
     assert record.errors == [], record.errors[:5]
 
@@ -86,8 +90,8 @@ async def test_a_rolling_update_answers_every_request(tracetrack: Stage, scanner
 @pytest.mark.timeout(900)
 async def test_the_hpa_goes_up_under_load_and_the_new_pods_serve(tracetrack: Stage, scanner_keys: list[str]) -> None:
     """The target is lowered for the test, so that what the generator can send from two shared cores is a load."""
-    before = set(_pods(tracetrack))
-    _scaling(tracetrack, targetCPUUtilizationPercentage=20)
+    before = _two_pods(tracetrack)
+    _scaling(tracetrack, targetCPUUtilizationPercentage=20, maxReplicas=3)
 
     def wait_for_new_pods() -> None:
         eventually(lambda: tracetrack.get("hpa", "demo-app")["status"]["desiredReplicas"] > 2, 180, 2)
@@ -103,10 +107,15 @@ async def test_the_hpa_goes_up_under_load_and_the_new_pods_serve(tracetrack: Sta
     finally:
         stop.set()
         record = await running
-        _scaling(tracetrack, targetCPUUtilizationPercentage=70, scaleDownStabilizationSeconds=0)
+        _scaling(tracetrack, targetCPUUtilizationPercentage=70, maxReplicas=5)
     _check_ledger(tracetrack, record)
-    await asyncio.to_thread(eventually, lambda: len(_pods(tracetrack)) == 2, 150, 2)
-    _scaling(tracetrack, scaleDownStabilizationSeconds=300)
+
+
+def _two_pods(stage: Stage) -> set[str]:
+    """The pods, once the autoscaler has been told to keep to two."""
+    _scaling(stage, maxReplicas=2)
+    eventually(lambda: len(_pods(stage)) == 2, 120)
+    return set(_pods(stage))
 
 
 def _scaling(stage: Stage, **changes: int) -> None:
