@@ -6,6 +6,8 @@ STAMP := $(VENV)/.stamp
 E2E := CLUSTER_NAME=tracetrack-e2e CLUSTER_STATE_DIR=$(CURDIR)/.cache/e2e KUBECONFIG_OUT=$(CURDIR)/.cache/e2e/kubeconfig
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest
+# The suites start hundreds of Python processes: each would compile all it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test unit integration e2e e2e-stage slow model failures soak bench-idle bench-app lint format cluster cluster-down aws generate requirements packages clean
@@ -19,9 +21,13 @@ demo: $(STAMP) ## A whole TraceTrack on a kind cluster, with the address of its 
 demo-down: $(STAMP) ## Remove what make demo made
 	@$(BIN)/python -m tests.demo down
 
-test: $(STAMP) packages ## Everything: lint, unit, e2e (its cluster is made beside the first two), integration
-	@$(MAKE) --no-print-directory -j2 --output-sync=line lint unit e2e-stage && \
-	  $(MAKE) --no-print-directory e2e integration || { status=$$?; $(E2E) tests/cluster/down; exit $$status; }
+test: $(STAMP) packages ## Everything: lint and unit beside the making of the cluster, then e2e beside integration
+	@$(MAKE) --no-print-directory -j2 beside-lint beside-unit beside-e2e-stage && \
+	  $(MAKE) --no-print-directory -j2 WORKERS=2 beside-e2e beside-integration || \
+	  { status=$$?; $(E2E) tests/cluster/down; exit $$status; }
+
+beside-%: # A target beside others, its name before each of its lines
+	@set -o pipefail; $(MAKE) --no-print-directory $* 2>&1 | sed -u 's/^/$* | /'
 
 unit: $(STAMP) ## Tests without servers
 	$(PYTEST) tests/unit

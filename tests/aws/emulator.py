@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -128,10 +129,7 @@ class Emulator:
     def client(self, service: Any, **options: Any) -> Any:
         """A boto3 client of `service`; standard retries with 3 attempts unless a `config` is given."""
         given = {"config": Config(retries={"mode": "standard", "max_attempts": 3}), **options}
-        session = boto3.session.Session(
-            aws_access_key_id="emulator", aws_secret_access_key="emulator", region_name=REGION
-        )
-        return session.client(service, endpoint_url=self.endpoint_url, **given)
+        return _session().client(service, endpoint_url=self.endpoint_url, **given)
 
     def calls(self, service: str | None = None, operation: str | None = None) -> list[dict[str, Any]]:
         """The calls since the last reset, oldest first: service, operation, region, time (epoch seconds), duration
@@ -169,3 +167,9 @@ class Emulator:
                 return json.loads(text) if "json" in answer.headers["Content-Type"] else text
         except HTTPError as refused:
             raise EmulatorError(f"{method} {path}: {refused.read().decode()}") from refused
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for all: each reads the descriptions of its services anew."""
+    return boto3.session.Session(aws_access_key_id="emulator", aws_secret_access_key="emulator", region_name=REGION)

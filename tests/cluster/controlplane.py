@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import ssl
 import tempfile
 import time
@@ -90,6 +91,16 @@ class ControlPlane:
         self._stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def pause(self) -> None:
+        """Have it take no processor time until `resume`: an idle control plane costs a tenth of a core."""
+        for server in self._servers:
+            server.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """End a pause; clients' watches go on or are made anew."""
+        for server in self._servers:
+            server.send(signal.SIGCONT)
+
     def request(self, method: str, path: str, body: object = None) -> Any:
         """Call the API as cluster-admin: `path` from the root ("/api/v1/pods"), JSON both ways. Raises `ApiError`."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -130,7 +141,7 @@ class ControlPlane:
         """
         with (self._folder / "audit.log").open() as lines:
             events = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [event for event in events if user is None or event["user"]["username"] == user]
+        return [event for event in events if user is None or event["user"].get("username") == user]
 
     def _credentials(self) -> None:
         hosts = ("127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "10.96.0.1")
@@ -186,7 +197,9 @@ class ControlPlane:
 
     def _run(self, name: str, flags: dict[str, object]) -> None:
         arguments = [f"--{flag}={value}" for flag, value in flags.items()]
-        self._servers.append(Server(self._binaries[name], arguments, self._folder / f"{name}.log"))
+        # Short-lived and with memory to spare: collecting garbage a quarter as often saves a tenth of the time.
+        environment = {"GOGC": "400"}
+        self._servers.append(Server(self._binaries[name], arguments, self._folder / f"{name}.log", environment))
 
     def _stop(self) -> None:
         for server in reversed(self._servers):

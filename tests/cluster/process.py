@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.cluster.run import StageError
@@ -25,9 +27,11 @@ def free_ports(count: int) -> list[int]:
 
 
 class Server:
-    """A running `binary`, its output in `log`."""
+    """A running `binary`, its output in `log`; `environment` is added to ours."""
 
-    def __init__(self, binary: Path, arguments: Sequence[str], log: Path) -> None:
+    def __init__(
+        self, binary: Path, arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.name, self.log = binary.name, log
         with log.open("wb") as out:
             self._process = subprocess.Popen(
@@ -36,6 +40,7 @@ class Server:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=log.parent,
+                env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
 
@@ -50,10 +55,17 @@ class Server:
             tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
             raise StageError(f"{self.name} ended with exit status {code}:\n{tail}")
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it still runs."""
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+
     def stop(self) -> None:
         """End it: asked first, killed after 3 seconds."""
         if self._process.poll() is None:
             self._process.terminate()
+            # A stopped process ends only once it goes on.
+            self._process.send_signal(signal.SIGCONT)
             try:
                 self._process.wait(3)
             except subprocess.TimeoutExpired:

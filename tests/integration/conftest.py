@@ -10,15 +10,32 @@ import pytest
 
 from tests.cluster.controlplane import ControlPlane
 from tests.integration.operator import rbac
+from tests.integration.operator.process import OperatorProcess
 
 OPERATOR = Path(__file__).parent / "operator"
+CONTROL_PLANE = pytest.StashKey[ControlPlane]()
+OPERATOR_PROCESS = pytest.StashKey[OperatorProcess]()
 
 
 @pytest.fixture(scope="session")
-def control_plane() -> Iterator[ControlPlane]:
-    """etcd, kube-apiserver and kube-controller-manager on loopback, shared by the run."""
+def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
+    """etcd, kube-apiserver and kube-controller-manager on loopback, shared by the run; at rest where not asked for."""
     with ControlPlane() as running:
+        request.session.stash[CONTROL_PLANE] = running
         yield running
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    running = item.session.stash.get(CONTROL_PLANE, None)
+    if running is None:
+        return
+    if "control_plane" in getattr(item, "fixturenames", ()):
+        running.resume()
+    else:
+        operator = item.session.stash.get(OPERATOR_PROCESS, None)
+        if operator is not None and operator.running:
+            assert operator.stop() == 0, operator.tail()
+        running.pause()
 
 
 @pytest.fixture

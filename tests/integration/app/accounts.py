@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from tests.integration.app.http import http_client
 from tests.integration.app.process import AppProcess, token_of
 
 JSON = {"Accept": "application/json"}
@@ -27,7 +28,7 @@ async def make_user(admin: httpx.AsyncClient, username: str, role: str = "dispat
 @asynccontextmanager
 async def logged_in(app: AppProcess, username: str, password: str = STRONG) -> AsyncIterator[httpx.AsyncClient]:
     """Logged in by JSON, whatever page would come first."""
-    async with httpx.AsyncClient(base_url=app.url, timeout=20) as client:
+    async with http_client(base_url=app.url, timeout=20) as client:
         answer = (await client.post("/api/v2/login", json={"username": username, "password": password})).json()
         assert answer["success"], answer
         client.headers["X-CSRFToken"] = answer["csrf_token"]

@@ -18,6 +18,7 @@ import pytest
 
 from tests.backing import PostgresServer, RedisServer
 from tests.integration.app.caches import forget_caches
+from tests.integration.app.http import http_client
 from tests.integration.app.process import ADMIN, PASSWORD, AppProcess
 from tracetrack_app.domain.devicekeys import derive
 from tracetrack_app.store.migrate import migrate, migrations
@@ -182,14 +183,14 @@ async def sql(app: AppProcess, stage: _Stage) -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def anonymous(app: AppProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=app.url, timeout=20) as client:
+    async with http_client(base_url=app.url, timeout=20) as client:
         yield client
 
 
 @pytest.fixture
 async def device(app: AppProcess) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {device_key()}"}
-    async with httpx.AsyncClient(base_url=app.url, headers=headers, timeout=20) as client:
+    async with http_client(base_url=app.url, headers=headers, timeout=20) as client:
         yield client
 
 

@@ -19,6 +19,7 @@ from uuid import uuid4
 import httpx
 
 from tests.backing import free_port
+from tests.integration.app.http import http_client, http_get
 
 ADMIN = "admin"
 PASSWORD = "Adm1n!-for-tests"
@@ -65,12 +66,12 @@ class AppProcess:
         return self.log_path.read_text()
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=10)
+        return http_get(self.url + path, timeout=10)
 
     def status(self, path: str) -> int:
         """The HTTP status of a GET; 0 when nothing answers."""
         try:
-            return httpx.get(self.url + path, timeout=5).status_code
+            return http_get(self.url + path, timeout=5).status_code
         except httpx.HTTPError:
             return 0
 
@@ -93,7 +94,7 @@ class AppProcess:
 
     @asynccontextmanager
     async def logged_in(self, username: str = ADMIN, password: str = PASSWORD) -> AsyncIterator[httpx.AsyncClient]:
-        async with httpx.AsyncClient(base_url=self.url, timeout=20) as client:
+        async with http_client(base_url=self.url, timeout=20) as client:
             token = token_of((await client.get("/login")).text)
             form = {"username": username, "password": password, "csrf_token": token}
             response = await client.post("/login", data=form)
@@ -139,7 +140,7 @@ class Load:
     async def start(self) -> None:
         limits = httpx.Limits(max_connections=self._clients, max_keepalive_connections=self._clients)
         headers = {"Authorization": f"Bearer {self._key}"}
-        self._http = httpx.AsyncClient(base_url=self._url, headers=headers, limits=limits, timeout=20)
+        self._http = http_client(base_url=self._url, headers=headers, limits=limits, timeout=20)
         self._tasks = [asyncio.create_task(self._scan(number)) for number in range(self._clients)]
 
     async def stop(self) -> None:

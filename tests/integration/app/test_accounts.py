@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.integration.app.accounts import JSON, STRONG, logged_in, make_user
+from tests.integration.app.http import http_client
 from tests.integration.app.process import AppProcess
 from tracetrack_app.store.accounts import Accounts
 from tracetrack_app.store.audit import SYSTEM, Audit
@@ -188,7 +189,7 @@ async def test_what_ends_all_sessions(app: AppProcess, worker: httpx.AsyncClient
 
 
 async def app_login(app: AppProcess, username: str, password: str = STRONG) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=app.url, timeout=20) as client:
+    async with http_client(base_url=app.url, timeout=20) as client:
         return await client.post("/api/v2/login", json={"username": username, "password": password})
 
 

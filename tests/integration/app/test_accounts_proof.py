@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 from tests.backing import RedisServer, free_port
 from tests.integration.app.accounts import JSON, logged_in, make_user, token
 from tests.integration.app.conftest import device_key
+from tests.integration.app.http import http_client
 from tests.integration.app.process import ADMIN, PASSWORD, AppProcess, scan_body
 
 # The mail server of the tests asks for a password without TLS, and says that it should not.
@@ -81,7 +82,7 @@ async def test_a_second_factor_is_set_up_asked_for_and_turned_off(
     done = (await anonymous.post("/2fa/verify", json={"code": f"{following[:3]} {following[3:]}"})).json()
     assert (done["success"], done["user"]["role"]) == (True, "admin")
     assert (await anonymous.get("/api/users")).status_code == 200
-    async with httpx.AsyncClient(base_url=app.url) as other:
+    async with http_client(base_url=app.url) as other:
         await _password_step(other)
         replayed = await other.post("/2fa/verify", json={"code": following})
         assert replayed.json()["error_type"] == "wrong_code"
@@ -117,7 +118,7 @@ async def test_codes_cannot_be_guessed_and_recovery_codes_are_used_once_at_once(
 ) -> None:
     _, recovery, _ = await _turn_on(worker)
     redis_server.command("FLUSHALL")
-    clients = [httpx.AsyncClient(base_url=app.url) for _ in range(4)]
+    clients = [http_client(base_url=app.url) for _ in range(4)]
     for client in clients:
         await _password_step(client)
     answers = await asyncio.gather(*[client.post("/2fa/verify", json={"code": recovery[2]}) for client in clients])
@@ -218,7 +219,7 @@ def _text(mail: Message) -> str:
 
 
 async def test_a_forgotten_password_is_reset_by_mail_once(mailing: AppProcess, sink: _Sink, database: str) -> None:
-    async with logged_in(mailing, ADMIN, PASSWORD) as admin, httpx.AsyncClient(base_url=mailing.url) as anyone:
+    async with logged_in(mailing, ADMIN, PASSWORD) as admin, http_client(base_url=mailing.url) as anyone:
         await make_user(admin, "ravi", email="ravi@example.com")
         csrf = await token(anyone, "/forgot_password")
         answers = []
@@ -289,9 +290,9 @@ async def test_who_is_logged_in_at_the_existing_system_is_logged_in_here(mailing
             "future": _flask_cookie(OLD_SECRET, **values | {"last_activity": now + 9000}),
         }
         for name, cookie in bad.items():
-            async with httpx.AsyncClient(base_url=mailing.url, cookies={"session": cookie}) as client:
+            async with http_client(base_url=mailing.url, cookies={"session": cookie}) as client:
                 assert (await client.get("/api/stats")).status_code == 401, name
-        async with httpx.AsyncClient(base_url=mailing.url) as client:
+        async with http_client(base_url=mailing.url) as client:
             client.cookies.set("session", good, domain="127.0.0.1", path="/")
             page = await client.get("/dashboard")
             assert page.status_code == 200
@@ -301,7 +302,7 @@ async def test_who_is_logged_in_at_the_existing_system_is_logged_in_here(mailing
             child = (await client.post("/process_child_scan_fast", data={"qr_code": "CHILD1"})).json()
             assert (child["success"], child["parent_qr"]) == (True, "SB00001")
             assert (await client.post("/logout")).headers["location"] == "/login"
-        async with httpx.AsyncClient(base_url=mailing.url, cookies={"session": good}) as client:
+        async with http_client(base_url=mailing.url, cookies={"session": good}) as client:
             assert (await client.get("/api/stats")).status_code == 401
 
 
@@ -309,7 +310,7 @@ async def test_scans_have_a_limit_for_each_device_and_user(mailing: AppProcess) 
     # One window holds all of them: begin early in a minute.
     while time.time() % 60 > 45:
         await asyncio.sleep(0.5)
-    async with httpx.AsyncClient(base_url=mailing.url) as client:
+    async with http_client(base_url=mailing.url) as client:
         keys = [{"Authorization": f"Bearer {device_key(number)}"} for number in (1, 2)]
         statuses = [
             (await client.post("/api/v1/scans", json=scan_body(f"SB{number:05d}"), headers=keys[0])).status_code
@@ -368,8 +369,8 @@ async def test_a_rotated_secret_keeps_sessions_and_second_factors(environment: d
     }
     with AppProcess(rotated, tmp_path) as app:
         app.wait_ready()
-        async with httpx.AsyncClient(base_url=app.url, cookies=cookies, headers={"X-CSRFToken": csrf}) as admin:
+        async with http_client(base_url=app.url, cookies=cookies, headers={"X-CSRFToken": csrf}) as admin:
             assert (await admin.post("/create_user", json={})).json()["field"] == "username"
-        async with httpx.AsyncClient(base_url=app.url) as admin:
+        async with http_client(base_url=app.url) as admin:
             await _password_step(admin)
             assert (await admin.post("/2fa/verify", json={"code": _following(totp, step)})).json()["success"]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.integration.app.accounts import STRONG, logged_in, make_user
 from tests.integration.app.conftest import device_key
+from tests.integration.app.http import http_client
 from tests.integration.app.process import ADMIN, AppProcess, scan_body
 
 USERS, PROFILE, TOKENS = "/api/v1/users", "/api/v1/profile", "/api/v1/profile/tokens"
@@ -22,7 +23,7 @@ async def _token(client: httpx.AsyncClient, *scopes: str, **more: Any) -> str:
 
 
 def _bearer(app: AppProcess, text: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=app.url, headers={"Authorization": f"Bearer {text}"}, timeout=20)
+    return http_client(base_url=app.url, headers={"Authorization": f"Bearer {text}"}, timeout=20)
 
 
 async def test_users_from_first_to_last(worker: httpx.AsyncClient) -> None:
@@ -98,7 +99,7 @@ async def test_every_kind_of_caller(app: AppProcess, worker: httpx.AsyncClient, 
         for path in (PROFILE, USERS, TOKENS, "/api/v1/audit", "/api/v1/notifications"):
             assert (await device.get(path)).status_code == 403, path
     for key in ("ttp1.1.x", "ttk1.lucknow.lucknow-0001.1.x", "nonsense", "."):
-        async with httpx.AsyncClient(base_url=app.url, headers={"Authorization": f"Bearer {key}"}) as client:
+        async with http_client(base_url=app.url, headers={"Authorization": f"Bearer {key}"}) as client:
             assert (await client.get(PROFILE)).status_code == 401, key
 
 

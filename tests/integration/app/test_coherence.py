@@ -18,6 +18,7 @@ from tests.backing import PostgresServer, RedisServer
 from tests.integration.app import conftest
 from tests.integration.app.caches import caching, metric
 from tests.integration.app.conftest import device_key
+from tests.integration.app.http import http_client
 from tests.integration.app.process import AppProcess, scan_body
 from tests.integration.app.test_events import KEY, gathered, opened
 from tests.integration.app.wire import Wire
@@ -66,7 +67,7 @@ def _through(wire: Wire, redis: RedisServer) -> str:
 
 def client(app: AppProcess) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {device_key()}"}
-    return httpx.AsyncClient(base_url=app.url, headers=headers, timeout=30)
+    return http_client(base_url=app.url, headers=headers, timeout=30)
 
 
 class Rounds:

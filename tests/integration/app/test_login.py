@@ -11,6 +11,7 @@ import httpx
 
 from tests.backing import RedisServer
 from tests.integration.app.conftest import device_key
+from tests.integration.app.http import http_client
 from tests.integration.app.process import ADMIN, PASSWORD, AppProcess, scan_body, token_of
 from tracetrack_app.http.auth.sessions import Session, Sessions
 
@@ -88,7 +89,7 @@ async def test_log_out_ends_the_session_on_every_replica(
     with AppProcess(environment, tmp_path) as first, AppProcess(environment, tmp_path) as second:
         first.wait_ready()
         second.wait_ready()
-        async with first.logged_in() as client, httpx.AsyncClient(base_url=second.url) as other:
+        async with first.logged_in() as client, http_client(base_url=second.url) as other:
             await client.post("/api/fast_parent_scan", data={"qr_code": "SB00001"})
             other.cookies = httpx.Cookies(client.cookies)
             other.headers["X-CSRFToken"] = client.headers["X-CSRFToken"]
@@ -103,7 +104,7 @@ async def test_log_out_ends_the_session_on_every_replica(
 async def test_work_goes_on_while_redis_is_away_and_log_in_waits(environment: dict[str, str], tmp_path: Path) -> None:
     with RedisServer() as own, AppProcess(environment | {"REDIS_URL": own.url}, tmp_path) as app:
         app.wait_ready()
-        async with app.logged_in() as client, httpx.AsyncClient(base_url=app.url) as newcomer:
+        async with app.logged_in() as client, http_client(base_url=app.url) as newcomer:
             own.kill()
             assert (await client.post("/api/fast_parent_scan", data={"qr_code": "SB00001"})).status_code == 200
             assert (await client.post("/process_child_scan_fast", data={"qr_code": "CHILD1"})).json()["success"]
@@ -133,9 +134,9 @@ async def test_cookies_that_are_forged_expired_or_idle_are_refused(app: AppProce
         "not logged in": (ours, Session("e", None, "", "", now, now), 401),
     }
     for name, (sessions, session, status) in cases.items():
-        async with httpx.AsyncClient(base_url=app.url, cookies={"session": sessions.seal(session)}) as client:
+        async with http_client(base_url=app.url, cookies={"session": sessions.seal(session)}) as client:
             assert (await client.get("/api/stats")).status_code == status, name
-    async with httpx.AsyncClient(base_url=app.url, cookies={"session": "x.y"}) as client:
+    async with http_client(base_url=app.url, cookies={"session": "x.y"}) as client:
         assert (await client.get("/api/stats")).status_code == 401
 
 
@@ -143,7 +144,7 @@ async def test_a_session_in_use_is_not_idle(app: AppProcess) -> None:
     ours = Sessions(SECRET.encode(), lambda _: False)
     now = time.time()
     cookie = ours.seal(Session("f", 1, "admin", "admin", now - 1700, now - 1700))
-    async with httpx.AsyncClient(base_url=app.url, cookies={"session": cookie}) as client:
+    async with http_client(base_url=app.url, cookies={"session": cookie}) as client:
         renewed = (await client.get("/api/stats")).cookies.get("session")
         assert renewed
         assert renewed != cookie

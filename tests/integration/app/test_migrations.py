@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.integration.app.http import http_client
 from tests.integration.app.process import AppProcess
 from tracetrack_app.store.migrate import Migration, MigrationError, migrate, migrations
 
@@ -73,10 +74,9 @@ async def test_a_changed_migration_is_said_by_ready(database: str, environment: 
     connection = await asyncpg.connect(database)
     await connection.execute("UPDATE schema_migrations SET checksum = 'x' WHERE version = 2")
     await connection.close()
-    import httpx
 
     with AppProcess(environment, tmp_path) as app:
-        async with httpx.AsyncClient(base_url=app.url) as client:
+        async with http_client(base_url=app.url) as client:
             async with asyncio.timeout(20):
                 while "was changed after it had been run" not in await _ready(client):
                     await asyncio.sleep(0.1)

@@ -7,12 +7,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.backing import PostgresServer, RedisServer, free_port
 from tests.integration.app.conftest import FLEET, device_key
 from tests.integration.app.failure.agreement import nothing_lost_nothing_doubled, until
+from tests.integration.app.http import http_client, http_get
 from tests.integration.app.process import PASSWORD, AppProcess, Load, scan_body
 
 
@@ -33,7 +33,7 @@ async def test_sigterm_under_load_drains_and_exits_0(environment: dict[str, str]
 async def test_ready_is_503_before_connections_are_refused(environment: dict[str, str], tmp_path: Path) -> None:
     with AppProcess(environment | {"TRACETRACK_DRAIN_DELAY": "2"}, tmp_path) as app:
         app.wait_ready()
-        async with httpx.AsyncClient(base_url=app.url) as client:
+        async with http_client(base_url=app.url) as client:
             app.send(signal.SIGTERM)
             async with asyncio.timeout(1.5):
                 while (answer := await client.get("/ready")).status_code != 503:
@@ -92,7 +92,7 @@ async def test_the_app_waits_for_its_database_and_says_so(environment: dict[str,
         with AppProcess(own, tmp_path) as app:
             await until(lambda: app.status("/live") == 200)
             headers = {"Authorization": f"Bearer {device_key()}"}
-            async with httpx.AsyncClient(base_url=app.url, headers=headers) as client:
+            async with http_client(base_url=app.url, headers=headers) as client:
                 body = (await client.get("/ready")).json()
                 refused = await client.post("/api/v1/scans", json=scan_body("SB00001"))
             assert body["status"] == "not_ready"
@@ -126,7 +126,7 @@ async def test_a_wrong_password_is_named_and_mended_without_a_restart(
             (tmp_path / binding / name).write_text(value)
     with AppProcess({"SERVICE_BINDING_ROOT": str(tmp_path)}, tmp_path) as app:
         await until(lambda: app.status("/ready") == 503)
-        await until(lambda: "refused the user name or the password" in httpx.get(app.url + "/ready").text)
+        await until(lambda: "refused the user name or the password" in http_get(app.url + "/ready").text)
         (tmp_path / "database" / "password").write_text(server.password)
         await until(lambda: app.status("/ready") == 200)
         assert "refused the user name or the password" in app.log
@@ -150,7 +150,7 @@ async def test_no_secret_is_ever_logged(environment: dict[str, str], tmp_path: P
             await client.post("/api/fast_parent_scan", data={"qr_code": "SB00001"})
             await client.post("/login", data={"username": "admin", "password": "wrong-Secret-1", "csrf_token": "x"})
             session = client.cookies["session"]
-        async with httpx.AsyncClient(base_url=app.url) as client:
+        async with http_client(base_url=app.url) as client:
             for key in (device_key(), device_key()[:-1]):
                 headers = {"Authorization": f"Bearer {key}"}
                 await client.post("/api/v1/scans", json=scan_body("CHILD1", "SB00001"), headers=headers)

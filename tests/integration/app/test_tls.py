@@ -7,10 +7,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.backing import PostgresServer, RedisServer
+from tests.integration.app.http import http_client
 from tests.integration.app.process import ADMIN, PASSWORD, AppProcess
 
 
@@ -78,7 +78,7 @@ async def test_a_certificate_of_another_authority_is_named(
 ) -> None:
     postgres, redis, _, other = servers
     with AppProcess(bind(tmp_path, postgres, redis, "verify-full", other), tmp_path) as app:
-        async with httpx.AsyncClient(base_url=app.url) as client, asyncio.timeout(20):
+        async with http_client(base_url=app.url) as client, asyncio.timeout(20):
             while app.status("/live") != 200:
                 await asyncio.sleep(0.05)
             while "TLS to PostgreSQL" not in (await client.get("/ready")).text:

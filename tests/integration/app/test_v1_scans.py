@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.integration.app.conftest import FLEET, device_key
+from tests.integration.app.http import http_client
 from tests.integration.app.process import AppProcess, scan_body
 
 URL = "/api/v1/scans"
@@ -209,7 +210,7 @@ async def test_only_a_valid_device_key_may_scan(anonymous: httpx.AsyncClient, sq
 async def test_keys_follow_the_fleet_directory(environment: dict[str, str], fleets: Path, tmp_path: Path) -> None:
     with AppProcess(environment, tmp_path) as app:
         app.wait_ready()
-        async with httpx.AsyncClient(base_url=app.url) as client:
+        async with http_client(base_url=app.url) as client:
             await _keys_follow(client, fleets)
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from tests.aws.emulator import Emulator
 from tests.cluster.controlplane import ControlPlane
+from tests.integration.conftest import OPERATOR_PROCESS
 from tests.integration.operator import rbac
 from tests.integration.operator.process import OperatorProcess
 
@@ -89,7 +90,9 @@ def operator_process(
         "TRACETRACK_AWS_CA_FILE": str(authorities),
     }
     process = OperatorProcess(operator_kubeconfig, folder, environ)
+    request.session.stash[OPERATOR_PROCESS] = process
     yield process
+    control_plane.resume()
     code = process.stop()
     assert code in (0, -9), f"the operator ended with {code}:\n{process.tail()}"
     base = tmp_path_factory.getbasetemp()

@@ -289,7 +289,7 @@ def test_more_pods_than_the_nodes_take_leave_the_deployment_ready(shop: Shop) ->
     shop.run()
     before = {pod["metadata"]["name"] for pod in shop.pods("app")}
     shop.change("deployments", "demo-app", replicas=3)
-    [added] = eventually(lambda: [p for p in shop.pods("app") if p["metadata"]["name"] not in before])
+    [added] = eventually(lambda: [p for p in shop.pods("app") if p["metadata"]["name"] not in before] or None)
     refusal = {
         "type": "PodScheduled",
         "status": "False",

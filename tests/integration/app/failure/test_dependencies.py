@@ -18,6 +18,7 @@ import pytest
 from tests.backing import PostgresServer, RedisServer
 from tests.integration.app.conftest import device_key
 from tests.integration.app.failure.agreement import nothing_lost_nothing_doubled, until
+from tests.integration.app.http import http_client, http_get
 from tests.integration.app.process import AppProcess, Load, scan_body
 from tracetrack_app.store.check import check
 
@@ -95,7 +96,7 @@ async def test_a_database_that_takes_no_writes_is_said_and_met_again(
         postgres.sql(f'alter database "{database}" set default_transaction_read_only = on', "postgres")
         postgres.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'", "postgres")
         await until(lambda: "takes no writes" in _ready(app))
-        async with httpx.AsyncClient(base_url=app.url, headers=HEADERS, timeout=10) as client:
+        async with http_client(base_url=app.url, headers=HEADERS, timeout=10) as client:
             refused = await client.post("/api/v1/scans", json=scan_body("SB00001"))
             load.unknown[json.loads(refused.request.content)["scan_id"]] = "SB00001"
         assert (refused.status_code, bool(refused.headers["retry-after"])) == (503, True)
@@ -108,7 +109,7 @@ async def test_a_database_that_takes_no_writes_is_said_and_met_again(
 
 
 def _ready(app: AppProcess) -> str:
-    return httpx.get(app.url + "/ready", timeout=10).text
+    return http_get(app.url + "/ready", timeout=10).text
 
 
 async def test_a_slow_database_fills_a_bounded_queue_and_clients_are_told_when_to_come_back(
@@ -119,7 +120,7 @@ async def test_a_slow_database_fills_a_bounded_queue_and_clients_are_told_when_t
     bodies = [scan_body(f"SB{number:05d}") for number in range(80)]
     with AppProcess(environment | settings, tmp_path) as app:
         app.wait_ready()
-        async with httpx.AsyncClient(
+        async with http_client(
             base_url=app.url, headers=HEADERS, timeout=20, limits=httpx.Limits(max_connections=200)
         ) as client:
             async with superuser(postgres, dsn) as blocker, blocker.transaction():
@@ -148,7 +149,7 @@ async def test_clients_that_leave_in_the_middle_lose_nothing_that_they_send_agai
     load = Load("", device_key())
     with AppProcess(environment, tmp_path) as app:
         app.wait_ready()
-        async with httpx.AsyncClient(base_url=app.url, headers=HEADERS, timeout=20) as client:
+        async with http_client(base_url=app.url, headers=HEADERS, timeout=20) as client:
             first = scan_body("SB00001")
             assert (await client.post("/api/v1/scans", json=first)).status_code == 201
             load.acknowledged[str(first["scan_id"])] = "SB00001"
@@ -183,7 +184,7 @@ async def test_a_hundred_racing_by_both_contracts_for_the_last_places_get_exactl
     with AppProcess(environment, tmp_path) as app, AppProcess(environment, tmp_path) as replica:
         app.wait_ready()
         replica.wait_ready()
-        async with app.logged_in() as worker, httpx.AsyncClient(headers=HEADERS, timeout=30) as devices:
+        async with app.logged_in() as worker, http_client(headers=HEADERS, timeout=30) as devices:
             assert (await devices.post(app.url + "/api/v1/scans", json=scan_body("SB00001"))).status_code == 201
 
             async def v1(number: int) -> bool:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.backing import PostgresServer
@@ -17,6 +16,7 @@ from tests.backing.process import find_binary
 from tests.integration.app.conftest import device_key
 from tests.integration.app.failure.agreement import nothing_lost_nothing_doubled, until
 from tests.integration.app.failure.proxy import Proxy
+from tests.integration.app.http import http_client, http_get
 from tests.integration.app.process import AppProcess, Load, scan_body
 
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ def _through(dsn: str, port: int) -> str:
 
 
 def _message(app: AppProcess) -> str:
-    return httpx.get(app.url + "/ready", timeout=10).text
+    return http_get(app.url + "/ready", timeout=10).text
 
 
 async def test_the_database_moves_and_old_connections_hang(environment: dict[str, str], tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ async def test_a_full_disk_is_said_and_nothing_acknowledged_is_lost(
             free = shutil.disk_usage(small_disk).free
             filler.write_bytes(bytes(free - free % 4096))
             await until(lambda: "no disk space left" in app.log, 60)
-            async with httpx.AsyncClient(base_url=app.url, timeout=20) as client:
+            async with http_client(base_url=app.url, timeout=20) as client:
                 body = scan_body("SB88888")
                 headers = {"Authorization": f"Bearer {device_key()}"}
                 await until(lambda: load.statuses.get(503, 0) > 0, 30)

@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 import asyncpg
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
 from tests.integration.app.conftest import SIGNING_SECRET, device_key
+from tests.integration.app.http import http_client
 from tests.integration.app.process import AppProcess
 from tracetrack_app.domain import codes, devicekeys
 from tracetrack_app.domain.devicekeys import DeviceKeyError, Fleet, FleetError, SigningKey
@@ -205,7 +205,7 @@ async def _send(app: AppProcess, dsn: str, examples: int) -> None:
         sent.append((path, body, key, cookie))
 
     collect()
-    async with app.logged_in() as worker, httpx.AsyncClient(base_url=app.url, timeout=20) as client:
+    async with app.logged_in() as worker, http_client(base_url=app.url, timeout=20) as client:
         for number, (path, body, key, cookie) in enumerate(sent):
             kind = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x")[
                 number % 3

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.app.http import http_client
 from tests.integration.app.process import AppProcess
 
 FAST, PROCESS, MANUAL, REMOVE = (
@@ -139,7 +140,7 @@ async def test_bills_are_not_for_dispatchers_nor_strangers(
             assert (await driver.get(path)).status_code == 403
         for path in ("/bill/create", "/complete_bill", "/reopen_bill", f"/bill/{bill}/delete", MANUAL, REMOVE):
             assert (await driver.post(path, json={"bill_id": bill})).status_code == 403
-    async with httpx.AsyncClient(base_url=app.url) as stranger:
+    async with http_client(base_url=app.url) as stranger:
         refused = await stranger.post(FAST, json={"bill_id": bill, "qr_code": "SB00001"})
         assert (refused.status_code, refused.json()["auth_required"]) == (401, True)
         assert (await stranger.get("/bills")).status_code == 401

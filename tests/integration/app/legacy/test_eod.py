@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from tests.integration.app.http import http_client
 from tests.integration.app.legacy.test_bills import make_bill, make_parent, put
 from tests.integration.app.mailsink import mail_sink
 from tests.integration.app.process import AppProcess
@@ -42,7 +43,7 @@ async def test_the_report_reaches_those_who_bill(environment: dict[str, str], tm
             [text, table] = [part.get_content() for part in sink.mails[0].walk() if not part.is_multipart()]
             assert "2 kg of 30 kg expected" in text
             assert "'=B-1,Delhi" in table.replace("\r", "")
-            async with httpx.AsyncClient(base_url=app.url) as scheduler:
+            async with http_client(base_url=app.url) as scheduler:
                 for headers in ({}, {"X-EOD-Secret": "wrong"}):
                     refused = await scheduler.post(SCHEDULE, headers=headers)
                     assert (refused.status_code, refused.json()["success"]) == (403, False)

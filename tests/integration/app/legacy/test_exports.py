@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 import pytest
 
+from tests.integration.app.http import http_client
 from tests.integration.app.legacy.lists import (
     CHILD_PARENT,
     agrees,
@@ -157,7 +158,7 @@ async def test_rows_leave_while_they_are_read_and_who_goes_away_leaves_no_connec
     # A client that takes little at a time: else all of it would be on the way before this looks.
     narrow = httpx.AsyncHTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)])
     async with (
-        httpx.AsyncClient(base_url=app.url, transport=narrow, cookies=worker.cookies, timeout=20) as client,
+        http_client(base_url=app.url, transport=narrow, cookies=worker.cookies, timeout=20) as client,
         client.stream("GET", "/export/bags/csv") as answer,
     ):
         assert "content-length" not in answer.headers

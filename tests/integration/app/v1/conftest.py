@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.app.http import http_client
 from tests.integration.app.process import AppProcess, scan_body
 from tracetrack_app.domain.people import PERMISSIONS, Permission, Role
 from tracetrack_app.store.credentials import TOKEN_PREFIX, fingerprint
@@ -42,7 +43,7 @@ async def hire(app: AppProcess, sql: Any) -> AsyncIterator[Hire]:
 
         async def hired(username: str, role: Role, **more: Any) -> httpx.AsyncClient:
             headers = {"Authorization": f"Bearer {await token_of(sql, username, role, **more)}"}
-            return await stack.enter_async_context(httpx.AsyncClient(base_url=app.url, headers=headers, timeout=20))
+            return await stack.enter_async_context(http_client(base_url=app.url, headers=headers, timeout=20))
 
         yield hired
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.integration.app.http import http_client
 from tests.integration.app.process import AppProcess, scan_body
 from tests.integration.app.v1.conftest import Hire, denied, fill, refused
 from tracetrack_app.domain.people import Permission, Role
@@ -81,7 +82,7 @@ async def test_a_session_lasts_while_the_api_is_used(app: AppProcess, worker: ht
     ]
     headers = {"X-CSRFToken": sessions.csrf_token(quiet), "Cookie": f"session={sessions.seal(quiet)}"}
     for method, path, body in calls:
-        async with httpx.AsyncClient(base_url=app.url, headers=headers) as client:
+        async with http_client(base_url=app.url, headers=headers) as client:
             answer = await client.request(method, path, json=body)
             assert answer.status_code in (200, 201, 207, 409), answer.text
             assert answer.cookies["session"] != sessions.seal(quiet)
