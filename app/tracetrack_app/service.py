@@ -26,6 +26,7 @@ from tracetrack_app.store.bags import Bags
 from tracetrack_app.store.bagview import PATCH, patched
 from tracetrack_app.store.bill_reports import BillReports
 from tracetrack_app.store.bills import Bills
+from tracetrack_app.store.business_settings import BusinessSettings, defaults
 from tracetrack_app.store.cache import Cache
 from tracetrack_app.store.catalogue import Catalogue
 from tracetrack_app.store.coherence import Coherence
@@ -56,6 +57,7 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.defaults = defaults(settings)
         self.connector = Connector(settings.bindings.database)
         self.coherence = Coherence(self.connector, settings.bindings.cache)
         self.cache = Cache(self.coherence, patched)
@@ -117,6 +119,7 @@ class Service:
         self.history = History(self.ledger)
         self.returns = Returns(self.ledger)
         self.catalogue = Catalogue(self.ledger, capacity)
+        self.business = BusinessSettings(self.ledger, self.cache, self.defaults)
         self.lists = Lists(self.ledger)
         self.activity = Activity(self.ledger)
         self.vitals = Vitals(self.ledger)

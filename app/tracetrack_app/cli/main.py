@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("tracetrack_app.cli.check", "verify that ledger, counters and bags agree to the row"),
     "import": ("tracetrack_app.cli.imports", "record lists of bags, bills, children and parents"),
     "export": ("tracetrack_app.cli.exports", "write a whole table as CSV or Excel"),
+    "settings": ("tracetrack_app.cli.settings", "tell or change what an admin sets while the service runs"),
     "audit": ("tracetrack_app.cli.audit", "find what was tampered with in the audit log"),
 }
 _EPILOG = """\

@@ -132,7 +132,7 @@ def detail(entry: Entry) -> str:
         Refusal.ALREADY_ON_BILL: f"{code} is already on bill {bill}.",
         Refusal.ALREADY_ON_OTHER_BILL: f"{code} is already on bill {holder}.",
         Refusal.SCAN_ID_REUSED: "This scan_id was sent before with another code, parent or bill: make a new one.",
-        Refusal.NOTHING_TO_UNDO: f"No scan of {parent} within the last hour to undo.",
+        Refusal.NOTHING_TO_UNDO: f"No scan of {parent} is recent enough to undo: name the child to take out.",
         Refusal.NOT_LINKED: f"{code} is not linked to {parent or 'a parent bag'}.",
         Refusal.AREA_DENIED: f"{code} is not of your area: ask an admin to assign it.",
     }

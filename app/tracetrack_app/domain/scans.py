@@ -43,7 +43,7 @@ class Scan(msgspec.Struct, frozen=True, gc=False):
 
 
 class Undo(msgspec.Struct, frozen=True, gc=False):
-    """Take a named child (`code`) out of its parent, or the newest child scanned into `parent` within an hour."""
+    """Take a named child (`code`) out of its parent, or the newest child scanned into `parent` lately."""
 
     scan_id: UUID
     code: str | None

@@ -15,7 +15,7 @@ from tracetrack_app.domain.outcomes import Entry, Outcome, Refusal
 from tracetrack_app.domain.scans import Actor, Scan
 from tracetrack_app.store.database import connection_lost
 from tracetrack_app.store.recorder import BILLS, BillDetails, Entries, Registration, bill_details
-from tracetrack_app.store.statements import RECORD_SCANS, entry
+from tracetrack_app.store.statements import RECORD_SCANS, entry, parent_capacity
 from tracetrack_app.store.writer import UnavailableError
 
 _PRIOR = (
@@ -29,7 +29,10 @@ LEFT JOIN links k ON k.child_id = b.id LEFT JOIN bags p ON p.id = k.parent_id
 LEFT JOIN bill_bags h ON h.bag_id = b.id AND h.removed_at IS NULL LEFT JOIN bills x ON x.id = h.bill_id
 WHERE b.code = ANY ($1::text[])
 """
-_CAPACITY = "SELECT c.code, p.capacity FROM unnest($1::text[]) c (code) CROSS JOIN LATERAL product_of(c.code, $2) p"
+_CAPACITY = (
+    "SELECT c.code, p.capacity FROM unnest($1::text[]) c (code)"  # noqa: S608
+    f" CROSS JOIN LATERAL product_of(c.code, {parent_capacity(2)}) p"
+)
 
 
 class _Bag:
@@ -45,7 +48,7 @@ class _Bag:
 
 
 class Rehearsal:
-    """Tells what a Recorder would. `capacity` is that of new parents whose product says none."""
+    """Tells what a Recorder would. `capacity` is that of new parents whose product says none if nobody set one."""
 
     def __init__(self, connection: Any, capacity: int) -> None:
         self._connection = connection

@@ -13,7 +13,7 @@ from tracetrack_app.domain.outcomes import Entry, Outcome, detail
 from tracetrack_app.domain.rules import Rule, RuleError
 from tracetrack_app.domain.scans import Actor, Scan, Undo
 from tracetrack_app.store.ledger import Ledger, Line, bag_keys
-from tracetrack_app.store.statements import entry, statement
+from tracetrack_app.store.statements import entry, parent_capacity, statement
 
 LOCKED = "SELECT * FROM bags WHERE code = $1 FOR NO KEY UPDATE"
 
@@ -59,7 +59,7 @@ async def locked_bag(connection: Any, code: str, actor: Actor, kind: Kind | None
 
 
 class Bags:
-    """`capacity` is that of parents whose product says none."""
+    """`capacity` is that of parents whose product says none if nobody set one."""
 
     def __init__(self, ledger: Ledger, capacity: int) -> None:
         self._ledger = ledger
@@ -72,9 +72,9 @@ class Bags:
 
         async def work(connection: Any) -> tuple[int, list[str]]:
             bag_id = await connection.fetchval(
-                "INSERT INTO bags (code, kind, name, capacity, product_id, area)"
+                "INSERT INTO bags (code, kind, name, capacity, product_id, area)"  # noqa: S608
                 " SELECT $1, $2, $3, CASE WHEN $2 = 'parent' THEN p.capacity ELSE $5 END,"
-                " CASE WHEN $2 = 'parent' THEN p.product_id END, $4 FROM product_of($1, $5) p"
+                f" CASE WHEN $2 = 'parent' THEN p.product_id END, $4 FROM product_of($1, {parent_capacity(5)}) p"
                 " ON CONFLICT (code) DO NOTHING RETURNING id",
                 code.text,
                 code.kind.value,
@@ -209,7 +209,7 @@ class Bags:
         if row["kind"] != Kind.PARENT:
             raise RuleError(Rule.WRONG_BAG_TYPE, f"{row['code']} is a child bag: only parents have a product.")
         product = await connection.fetchrow(
-            "SELECT id, coalesce(capacity, $2) AS capacity FROM products"
+            f"SELECT id, coalesce(capacity, {parent_capacity(2)}) AS capacity FROM products"  # noqa: S608
             " WHERE lower(name) = lower($1) OR ($1 = '' AND is_default)",
             name,
             self._capacity,

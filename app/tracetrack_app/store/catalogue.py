@@ -1,8 +1,7 @@
-"""What an admin sets: products with their capacity and weights, areas, and the service's settings."""
+"""What an admin sets up: products with their capacity and weights, and areas."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
@@ -10,14 +9,14 @@ from typing import Any
 import asyncpg
 
 from tracetrack_app.domain.rules import Rule, RuleError
-from tracetrack_app.domain.scans import Actor
 from tracetrack_app.store.ledger import Ledger
+from tracetrack_app.store.statements import parent_capacity
 
 # What is cached of products: bags' weights are made from it.
 _KEYS = ["products"]
 _PRODUCT = (
-    "SELECT p.id, p.name, p.code_prefix, coalesce(p.capacity, $1) AS capacity, p.child_weight_kg, p.parent_weight_kg,"
-    " p.is_default FROM products p"
+    "SELECT p.id, p.name, p.code_prefix, p.child_weight_kg, p.parent_weight_kg, p.is_default,"  # noqa: S608
+    f" coalesce(p.capacity, {parent_capacity(1)}) AS capacity FROM products p"
 )
 
 
@@ -46,7 +45,7 @@ class ProductChange:
 
 
 class Catalogue:
-    """`capacity` is that of products that say none. A product's new capacity is for new parents."""
+    """`capacity` is that of products that say none if nobody set one. A product's new capacity is for new parents."""
 
     def __init__(self, ledger: Ledger, capacity: int) -> None:
         self._ledger = ledger
@@ -169,29 +168,6 @@ class Catalogue:
                 raise RuleError(Rule.AREA_IN_USE, message, area=name) from None
             await self._ledger.note(connection, "area.delete", "area", name)
             return None, []
-
-        await self._ledger.change(work)
-
-    async def settings(self) -> dict[str, Any]:
-        """The settings that were made, by name."""
-
-        async def work(connection: Any) -> dict[str, Any]:
-            rows = await connection.fetch("SELECT name, value FROM settings")
-            return {row["name"]: json.loads(row["value"]) for row in rows}
-
-        return await self._ledger.read(work)
-
-    async def set(self, actor: Actor, name: str, value: Any) -> None:
-        async def work(connection: Any) -> tuple[None, list[str]]:
-            await connection.execute(
-                "INSERT INTO settings (name, value, updated_by) VALUES ($1, $2, $3)"
-                " ON CONFLICT (name) DO UPDATE SET value = $2, updated_by = $3, updated_at = now()",
-                name,
-                json.dumps(value),
-                actor.user_id,
-            )
-            await self._ledger.note(connection, "setting.update", "setting", name, after={"value": value})
-            return None, ["settings"]
 
         await self._ledger.change(work)
 

@@ -21,7 +21,7 @@ from tracetrack_app.domain.scans import Actor, Scan
 from tracetrack_app.store.bills import Bills
 from tracetrack_app.store.database import Connector, connection_lost
 from tracetrack_app.store.ledger import Ledger, bag_keys, bill_keys
-from tracetrack_app.store.statements import RECORD_SCANS, entry, statement
+from tracetrack_app.store.statements import RECORD_SCANS, entry, parent_capacity, statement
 from tracetrack_app.store.writer import RACES, UnavailableError
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _RECORD_BILL_SCANS = (
 )
 _REGISTER_BAGS = (
     f"{_COLUMNS} FROM register_bags($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
-    " $7::bigint, $8::text, $9::timestamptz, $10::integer, $11::text) r"
+    f" $7::bigint, $8::text, $9::timestamptz, {parent_capacity(10)}, $11::text) r"
 )
 BILLS = (
     "SELECT upper(code) AS key, code, destination, vehicle_number, capacity, description, bag_count, status FROM bills"
@@ -90,7 +90,10 @@ class Recording(Protocol):
 
 
 class Recorder:
-    """Records. `changed` is awaited with the cache keys of each batch before its entries are told."""
+    """Records. `changed` is awaited with the cache keys of each batch before its entries are told.
+
+    `capacity` is that of new parents whose product says none if nobody set one.
+    """
 
     def __init__(self, connector: Connector, ledger: Ledger, *, capacity: int, changed: Changed) -> None:
         self._connector = connector

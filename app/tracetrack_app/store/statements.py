@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tracetrack_app.domain.business_settings import PARENT_CAPACITY, UNDO_MINUTES, UNDO_WINDOW, Number
 from tracetrack_app.domain.outcomes import Entry, Outcome, Refusal
 from tracetrack_app.domain.scans import Scan, Undo
 
@@ -20,21 +21,35 @@ _RETURNING = (
 )
 
 
-def _select(function: str, *types: str) -> str:
-    arguments = ", ".join(f"${index}::{kind}" for index, kind in enumerate(types, 1))
-    return f"SELECT {_RETURNING} FROM {function}({arguments}) r"  # noqa: S608
+def set_number(setting: Number, otherwise: str) -> str:
+    """SQL of the number that an admin set, else of `otherwise`: as of the statement, wherever it was set."""
+    return f"coalesce((SELECT value::integer FROM settings WHERE name = '{setting.name}'), {otherwise})"  # noqa: S608
 
 
-_MANY = [f"{kind}[]" for kind in ("uuid", *["text"] * 5, "bigint", *["text"] * 4, "timestamptz")]
-RECORD_SCANS = _select("record_scans", *_MANY, "text[]", "integer", "text")
+def parent_capacity(argument: int) -> str:
+    """SQL of what a new parent takes whose product says nothing; the environment's is in this argument."""
+    return set_number(PARENT_CAPACITY, f"${argument}::integer")
+
+
+def _typed(*types: str) -> list[str]:
+    return [f"${index}::{kind}" for index, kind in enumerate(types, 1)]
+
+
+def _select(function: str, arguments: Sequence[str]) -> str:
+    return f"SELECT {_RETURNING} FROM {function}({', '.join(arguments)}) r"  # noqa: S608
+
+
+_MANY = _typed(*(f"{kind}[]" for kind in ("uuid", *["text"] * 5, "bigint", *["text"] * 4, "timestamptz", "text")))
+RECORD_SCANS = _select("record_scans", [*_MANY, parent_capacity(14), "$15::text"])
 RECORD_BILL_SCAN = _select(
-    "record_bill_scan", "uuid", *["text"] * 4, "bigint", *["text"] * 4, "timestamptz", *["text"] * 2
+    "record_bill_scan", _typed("uuid", *["text"] * 4, "bigint", *["text"] * 4, "timestamptz", *["text"] * 2)
 )
-RECORD_UNDO = _select("record_undo", "uuid", "text", "text", "bigint", *["text"] * 4, "timestamptz", *["text"] * 2)
+_UNDO = _typed("uuid", "text", "text", "bigint", *["text"] * 4, "timestamptz", *["text"] * 2)
+RECORD_UNDO = _select("record_undo", [*_UNDO, set_number(UNDO_WINDOW, str(UNDO_MINUTES))])
 
 
 def statement(items: Sequence[Scan | Undo], capacity: int, timezone: str) -> tuple[str, tuple[Any, ...]]:
-    """The statement that records these items, and its arguments.
+    """The statement that records these items, and its arguments; `capacity` is that of new parents if none was set.
 
     Several items are scans without a bill; a scan with a bill or an undo comes alone (see `alone`).
     """

@@ -70,7 +70,10 @@ def _keys(item: Scan | Undo) -> tuple[Hashable, ...]:
 
 
 class Writer:
-    """Records scans and undos. `capacity` is that of new parents, `timezone` decides whose day a scan counts in."""
+    """Records scans and undos.
+
+    `capacity` is that of new parents where an admin has set none; `timezone` decides whose day a scan counts in.
+    """
 
     def __init__(
         self,

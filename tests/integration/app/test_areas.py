@@ -293,6 +293,7 @@ ROUTES: dict[str, Probe] = {
     "DELETE /api/v1/products/{product}": refused(),
     "GET /api/v1/areas": nothing(),
     "GET /api/v1/settings": nothing(),
+    "PATCH /api/v1/settings": refused(),
     "POST /api/v1/areas": refused(),
     "DELETE /api/v1/areas/{name}": refused(),
 }

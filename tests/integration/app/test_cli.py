@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,7 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.backing import PostgresServer
+from tests.backing import PostgresServer, RedisServer
 from tests.integration.app.process import PASSWORD, AppProcess
 from tracetrack_app.store.migrate import migrations
 
@@ -59,7 +60,7 @@ def test_the_command_is_installed_here_and_in_the_image() -> None:
 def test_help_names_every_command_and_imports_none() -> None:
     done = command({}, "--help")
     assert done.returncode == 0
-    for name in ("migrate", "create-admin", "check", "audit"):
+    for name in ("migrate", "create-admin", "check", "settings", "audit"):
         assert f"\n    {name}" in done.stdout
     code = "import sys, tracetrack_app.cli; sys.exit('asyncpg' in sys.modules or 'fastapi' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=_ROOT / "app", check=False).returncode == 0
@@ -204,3 +205,24 @@ async def test_audit_verify_finds_a_changed_row(env: dict[str, str], postgres: P
     changed = command(env, "audit", "verify", "-o", "json")
     assert changed.returncode == 1
     assert {fault["seq"] for fault in json.loads(changed.stdout)["faults"]} == {2}
+
+
+def test_settings_are_told_and_changed(env: dict[str, str], redis_server: RedisServer) -> None:
+    own = env | {"REDIS_URL": redis_server.url, "TRACETRACK_PARENT_CAPACITY": "25"}
+    listed = command(own, "settings")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert re.search(r"^parent_capacity +25 \(default\)$", listed.stdout, re.MULTILINE), listed.stdout
+    assert len(listed.stdout.splitlines()) == 4
+    done = command(own, "settings", "set", "parent_capacity", "40")
+    assert re.fullmatch(r"parent_capacity  40 \(set \S+ \S+ UTC; default 25\)\n", done.stdout), (
+        done.stdout + done.stderr
+    )
+    [shown] = [each for each in json.loads(command(own, "settings", "-o", "json").stdout) if each["source"] == "set"]
+    assert (shown["name"], shown["value"], shown["default"]) == ("parent_capacity", 40, 25)
+    wrong = command(own, "settings", "set", "parent_capacity", "many")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "parent_capacity 'many': give a whole number from 1 to 1000, or default" in wrong.stderr
+    assert command(own, "settings", "set", "capacity", "40").returncode == 2
+    back = command(own, "settings", "set", "parent_capacity", "default")
+    assert back.stdout == "parent_capacity  25 (default)\n"
+    assert "2 rows, chain and seals: whole" in command(own, "audit", "verify").stdout

@@ -168,6 +168,27 @@ async def test_one_replica_tells_what_the_other_recorded(replicas: Replicas) -> 
         assert await metric(replicas.b, "tracetrack_event_sockets") == 1
 
 
+async def test_a_setting_holds_everywhere_once_its_change_was_answered(replicas: Replicas) -> None:
+    await caching(replicas.a, replicas.b)
+    async with client(replicas.b) as device, replicas.a.logged_in() as admin, httpx.AsyncClient() as anybody:
+
+        async def registers() -> int:
+            return (await anybody.get(f"{replicas.b.url}/register")).status_code
+
+        assert await registers() == 200
+        for capacity in (3, 4, 5, 6):
+            kept = await metric(replicas.b, 'tracetrack_cache_reads_total{level="process"}')
+            for registration, status in (("off", 403), ("open", 200)):
+                body = {"registration": registration, "parent_capacity": capacity}
+                assert (await admin.patch("/api/v1/settings", json=body)).status_code == 200
+                scan = await device.post("/api/v1/scans", json=scan_body(replicas.parent()))
+                assert scan.json()["counts"]["expected_count"] == capacity
+                assert [await registers() for _ in range(3)] == [status] * 3
+            assert await metric(replicas.b, 'tracetrack_cache_reads_total{level="process"}') >= kept + 4
+        back = {"registration": None, "parent_capacity": None}
+        assert (await admin.patch("/api/v1/settings", json=back)).status_code == 200
+
+
 async def test_a_subscription_killed_midway_makes_nothing_stale(replicas: Replicas) -> None:
     await caching(replicas.a, replicas.b)
     rounds = Rounds(replicas)

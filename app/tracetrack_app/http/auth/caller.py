@@ -135,12 +135,12 @@ async def caller(
     return await identify(request)
 
 
-def require(request: Request, who: Caller, permission: Permission) -> None:
-    """Raises ProblemError with 403 unless he may do this."""
+async def require(request: Request, who: Caller, permission: Permission) -> None:
+    """Raises ProblemError with 403 unless he may do this, UnavailableError."""
     if not who.may(permission):
         words = f"This needs the permission {permission.value!r}, which your role, token or key does not give."
         raise ProblemError(403, "forbidden", "You may not do this", words, permission=permission)
-    if who.principal is not None and (hold := guard.held_up(request, who.principal)):
+    if who.principal is not None and (hold := await guard.held_up(request, who.principal)):
         raise ProblemError(403, hold.code, "Something else comes first", hold.message)
 
 
@@ -154,7 +154,7 @@ def needs(permission: Permission) -> Any:
     """The dependency: who calls, if he may do this; 403 if not."""
 
     async def allowed(request: Request, response: Response, who: Annotated[Caller, Depends(caller)]) -> Caller:
-        require(request, who, permission)
+        await require(request, who, permission)
         stay(request, response, who)
         return who
 

@@ -48,13 +48,14 @@ async def account(request: Request, session: Session) -> Principal | None:
     return found
 
 
-def held_up(request: Request, found: Principal) -> Hold | None:
-    """What he must do before anything else."""
+async def held_up(request: Request, found: Principal) -> Hold | None:
+    """What he must do before anything else. Raises UnavailableError."""
     if found.must_change_password:
         return _PASSWORD
-    if found.role is Role.ADMIN and not found.totp and service_of(request).settings.accounts.require_admin_totp:
-        return _TOTP
-    return None
+    if found.role is not Role.ADMIN or found.totp:
+        return None
+    values = await service_of(request).business.values()
+    return _TOTP if values.require_admin_totp else None
 
 
 async def person(request: Request) -> Principal:
@@ -71,7 +72,7 @@ async def principal(request: Request, permission: Permission) -> Principal:
     Raises Refused (401, or 403 without the permission), UnavailableError.
     """
     found = await person(request)
-    hold = held_up(request, found)
+    hold = await held_up(request, found)
     if hold is not None:
         raise Refused(403, hold.message, error_type="access_denied", error_code=hold.code, redirect=hold.page)
     if not found.may(permission):

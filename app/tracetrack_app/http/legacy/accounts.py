@@ -124,14 +124,15 @@ def _registration(fields: dict[str, str], areas: list[str]) -> list[Field]:
 async def register(request: Request) -> Response:
     """Ask for a dispatcher's account; an admin approves it, unless the settings say otherwise."""
     service = service_of(request)
-    if service.settings.accounts.registration == "off":
+    registration = (await service.business.values()).registration
+    if registration == "off":
         raise Refused(403, "Registration is off here: ask an admin for an account.", error_code="forbidden")
     areas = await service.accounts.areas()
     if request.method == "GET":
         return form(request, "Register", _registration({}, areas), submit="Ask for an account")
     fields = await sent(request)
     await limit(service.shared, f"register:{address_of(request)}", service.settings.accounts.registration_limit, _HOUR)
-    approved = service.settings.accounts.registration == "open"
+    approved = registration == "open"
     try:
         made = await members.create(
             service,

@@ -85,7 +85,7 @@ async def disable(request: Request) -> Response:
     """Turn it off, with the password and a code."""
     service, him = service_of(request), await person(request)
     fields = await sent(request)
-    if him.role is Role.ADMIN and service.settings.accounts.require_admin_totp:
+    if him.role is Role.ADMIN and (await service.business.values()).require_admin_totp:
         raise AccountError("totp_required", "Admins need two-factor log-in here: it cannot be turned off.")
     await members.confirm(service, him, fields.get("password") or fields.get("current_password") or "")
     await _count(request, him.user_id)

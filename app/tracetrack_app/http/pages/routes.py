@@ -27,15 +27,17 @@ def _wants_json(request: Request) -> bool:
     return request.headers.get("content-type", "").startswith("application/json")
 
 
-def _login_page(request: Request, session: Session, message: str = "", status: int = 200) -> Response:
-    sessions = service_of(request).sessions
-    settings = service_of(request).settings.accounts
+async def _login_page(request: Request, session: Session, message: str = "", status: int = 200) -> Response:
+    service = service_of(request)
+    sessions = service.sessions
+    # The page is there while the database is not.
+    values = service.defaults if await service.problem() is not None else await service.business.values()
     response = page(
         "login.html",
         status,
         csrf_token=sessions.csrf_token(session),
         message=message,
-        registration=settings.registration != "off",
+        registration=values.registration != "off",
     )
     if status == 429:
         response.headers["Retry-After"] = "60"
@@ -49,7 +51,7 @@ async def login_form(request: Request) -> Response:
     if session is not None and session.user_id is not None:
         return RedirectResponse("/dashboard", 302)
     session = session or sessions.create()
-    response = _login_page(request, session)
+    response = await _login_page(request, session)
     sessions.set(request, response, session)
     return response
 
@@ -63,17 +65,17 @@ async def login(request: Request) -> Response:
     check_csrf(request, session, fields)
     username, password = fields.get("username", "").strip(), fields.get("password", "")
     if not username or not password or len(username) > 64 or len(password) > 1000:
-        return _not_logged_in(request, session, fields, MESSAGES[LoginResult.REFUSED], 200)
+        return await _not_logged_in(request, session, fields, MESSAGES[LoginResult.REFUSED], 200)
     problem = await service.problem()
     if problem is not None:
-        return _not_logged_in(request, session, fields, MESSAGES[LoginResult.UNAVAILABLE], 503)
+        return await _not_logged_in(request, session, fields, MESSAGES[LoginResult.UNAVAILABLE], 503)
     address = address_of(request)
     attempt = await log_in(service, who(request, username=username), username, password, address)
     if attempt.result is LoginResult.TOTP and attempt.user is not None:
         return _second_step(request, attempt.user.id)
     if attempt.user is None or attempt.result is not LoginResult.OK:
         status = _STATUS.get(attempt.result, 200)
-        return _not_logged_in(request, session, fields, MESSAGES[attempt.result], status)
+        return await _not_logged_in(request, session, fields, MESSAGES[attempt.result], status)
     # A new session id, so that one planted before log-in is worth nothing.
     session = service.sessions.create(
         attempt.user.id, attempt.user.username, attempt.user.role, epoch=attempt.user.epoch
@@ -96,13 +98,13 @@ def _second_step(request: Request, user_id: int) -> Response:
     return response
 
 
-def _not_logged_in(
+async def _not_logged_in(
     request: Request, session: Session, fields: Mapping[str, str], message: str, status: int
 ) -> Response:
     if _wants_json(request):
         headers = {"Retry-After": "60"} if status == 429 else None
         return reply({"success": False, "message": message}, status, headers)
-    response = _login_page(request, session, message, status)
+    response = await _login_page(request, session, message, status)
     service_of(request).sessions.set(request, response, session)
     return response
 
@@ -136,7 +138,7 @@ def _page(handler: _PageHandler) -> Callable[[Request], Awaitable[Response]]:
             response: Response = RedirectResponse("/login", 302)
             service.sessions.clear(response)
             return response
-        hold = held_up(request, him)
+        hold = await held_up(request, him)
         if hold is not None:
             return RedirectResponse(hold.page, 302)
         # One who came with a cookie of the existing system has no name in it.

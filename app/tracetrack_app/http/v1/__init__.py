@@ -19,6 +19,7 @@ from tracetrack_app.http.v1 import (
     profile,
     returns,
     scans,
+    settings,
     users,
 )
 
@@ -35,7 +36,7 @@ ROUTERS: list[APIRouter] = [
     returns.router,
     catalogue.products,
     catalogue.areas,
-    catalogue.settings,
+    settings.router,
     history.router,
     users.router,
     profile.router,

@@ -65,7 +65,7 @@ def visible(bag: BagView | None, scope: str | None) -> BagView | None:
 async def read(request: Request) -> Response:
     """The handler."""
     caller = await identify(request)
-    require(request, caller, Permission.LOOKUP)
+    await require(request, caller, Permission.LOOKUP)
     service = service_of(request)
     given = request.path_params["code"]
     try:

@@ -33,6 +33,7 @@ from tracetrack_app.http.v1.shapes import (
     Whole,
     Words,
     cut,
+    named,
     number,
     page,
 )
@@ -192,11 +193,6 @@ async def _detail(service: Service, code: str) -> tuple[BillDetail, str]:
     return found, f'"{hashlib.sha256(found.model_dump_json().encode()).hexdigest()[:32]}"'
 
 
-def _named(tags: str, tag: str) -> bool:
-    """Whether the list of an If-Match or If-None-Match header names the ETag."""
-    return tags.strip() == "*" or tag in [item.strip().removeprefix("W/") for item in tags.split(",")]
-
-
 @router.get("", responses=documented())
 async def list_bills(
     request: Request,
@@ -248,7 +244,7 @@ async def get_bill(
     """A bill with its weights and parents, and an ETag."""
     found, tag = await _detail(service, code)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if if_none_match is not None and _named(if_none_match, tag):
+    if if_none_match is not None and named(if_none_match, tag):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
     return found
@@ -270,7 +266,7 @@ async def change_bill(
     seen: datetime | None = None
     if if_match is not None:
         before, tag = await _detail(service, code)
-        if not _named(if_match, tag):
+        if not named(if_match, tag):
             raise _stale(before.code)
         seen = before.updated_at
     change = BillChange(body.destination, body.vehicle_number, body.capacity, body.description)

@@ -66,7 +66,7 @@ class BulkOut(msgspec.Struct, frozen=True):
 
 
 class UndoIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to take back: the child `code`, or the newest put into `parent` within an hour; at least one of both."""
+    """What to take back: the child `code`, or the newest put into `parent` lately; at least one of both."""
 
     scan_id: Annotated[UUID, Meta(description="Made by the client, one for each undo; sent again on a retry.")]
     code: Annotated[str, Meta(min_length=1, max_length=200, description="The child.")] | None = None
@@ -196,7 +196,7 @@ def _malformed(reason: str) -> Response:
 
 async def _caller(request: Request, permission: Permission) -> Caller:
     caller = await identify(request)
-    require(request, caller, permission)
+    await require(request, caller, permission)
     return caller
 
 
@@ -235,8 +235,8 @@ def describe_undo() -> dict[str, Any]:
     content = {"application/json": {"schema": scan_out}}
     operation = {
         "summary": "Take a child out of its parent",
-        "description": "A child that is named, or the newest of a parent within an hour. Nothing is deleted: the entry"
-        " `unlinked` names the one that it reverses.",
+        "description": "A child that is named, or the newest of a parent within the setting `undo_window_minutes`."
+        " Nothing is deleted: the entry `unlinked` names the one that it reverses.",
         "operationId": "undo_scan",
         "tags": ["scans"],
         "security": SECURITY,

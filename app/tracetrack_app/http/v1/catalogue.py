@@ -1,4 +1,4 @@
-"""What an admin sets up: products and areas; and what the service was set up with."""
+"""What an admin sets up: products and areas."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from starlette.responses import Response
 from tracetrack_app.domain.people import Permission
 from tracetrack_app.domain.rules import Rule
 from tracetrack_app.http.auth.caller import Caller, needs
-from tracetrack_app.http.v1.bulk import MAX_ROWS
 from tracetrack_app.http.v1.problems import documented
 from tracetrack_app.http.v1.shapes import AREA, MAX_ID, VISIBLE, Here, Shape, Whole, Words
 from tracetrack_app.store.catalogue import Product, ProductChange
 
-settings = APIRouter(prefix="/api/v1/settings", tags=["settings"])
 products = APIRouter(prefix="/api/v1/products", tags=["products"])
 areas = APIRouter(prefix="/api/v1/areas", tags=["areas"])
-_Person = Annotated[Caller, needs(Permission.DASHBOARD)]
 _Reader = Annotated[Caller, needs(Permission.LOOKUP)]
 _Admin = Annotated[Caller, needs(Permission.SETTINGS)]
 _ProductPath = Annotated[int, Path(ge=1, le=MAX_ID, description="The product's id.", examples=[1])]
@@ -83,16 +80,6 @@ class AreaOut(BaseModel):
     name: str
 
 
-class SettingsOut(BaseModel):
-    """What clients have to know of how the service was set up; its environment says it, the same for all replicas."""
-
-    timezone: str
-    parent_capacity: int
-    session_seconds: int
-    session_idle_seconds: int
-    bulk_scans: int
-
-
 def _grams(weight: float | None) -> Decimal | None:
     """Kilograms to the gram, as they are stored."""
     return None if weight is None else round(Decimal(str(weight)), 3)
@@ -147,16 +134,3 @@ async def delete_area(
 ) -> None:
     """Delete an area that no bag and nobody is in."""
     await service.catalogue.delete_area(name)
-
-
-@settings.get("", responses=documented())
-async def get_settings(service: Here, caller: _Person) -> SettingsOut:
-    """What a day is, how long a session lasts, what a new parent takes where its product says nothing."""
-    given = service.settings
-    return SettingsOut(
-        timezone=given.timezone,
-        parent_capacity=given.parent_capacity,
-        session_seconds=given.accounts.session_absolute,
-        session_idle_seconds=given.accounts.session_idle,
-        bulk_scans=MAX_ROWS,
-    )

@@ -53,7 +53,7 @@ async def _watcher(request: Request) -> Caller:
     if origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
         raise ProblemError(403, "forbidden", "Another site's page", "Open this socket from a page of this service.")
     caller = await identify(request)
-    require(request, caller, Permission.LOOKUP)
+    await require(request, caller, Permission.LOOKUP)
     return caller
 
 

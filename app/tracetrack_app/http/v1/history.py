@@ -107,12 +107,12 @@ class LookupOut(BaseModel):
     suggestions: list[str]
 
 
-def _own(request: Request, caller: Caller, user: str | None) -> int | None:
+async def _own(request: Request, caller: Caller, user: str | None) -> int | None:
     """The id of the only user whose work may be shown; None where everybody's may. Raises ProblemError."""
     if caller.may(Permission.AUDIT):
         return None
     if user is not None and user.lower() != caller.person.username.lower():
-        require(request, caller, Permission.AUDIT)
+        await require(request, caller, Permission.AUDIT)
     return caller.person.user_id
 
 
@@ -132,7 +132,7 @@ async def list_entries(
     outcome: Outcome | None = None,
 ) -> Page[EntryOut]:
     """Ledger entries, newest first: one's own, and everybody's for those with the permission `audit`."""
-    wanted = EntryFilter(code, parent, user, _own(request, caller, user), outcome)
+    wanted = EntryFilter(code, parent, user, await _own(request, caller, user), outcome)
     found = await service.history.entries(caller.scope, wanted, limit + 1, number(after))
     rows, following = cut(found, limit)
     return page(request, response, [EntryOut.model_validate(asdict(row)) for row in rows], following)
@@ -147,7 +147,7 @@ async def get_statistics(
     count: Annotated[int, Query(ge=1, le=366, description="So many days up to it.")] = 7,
 ) -> StatisticsOut:
     """Scans a day and actor: one's own, and everybody's for those with the permission `audit`."""
-    own = _own(request, caller, None)
+    own = await _own(request, caller, None)
     last = last or service.bill_reports.today()
     first = last - timedelta(days=min(count - 1, (last - date.min).days))
     rows = await service.history.days(first, last, own)

@@ -130,7 +130,7 @@ def read_scan(body: bytes | msgspec.Raw, actor: Actor) -> tuple[RawScan | None, 
 async def record(request: Request) -> Response:
     """The handler."""
     who = await identify(request)
-    require(request, who, Permission.SCAN)
+    await require(request, who, Permission.SCAN)
     scan_limit(request, who.actor)
     answer = await answered(service_of(request).writer, await request.body(), who.actor, bills=may_bill(who))
     response = answer if isinstance(answer, Response) else reply(*answer)

@@ -98,5 +98,10 @@ def cut(rows: list[Any], limit: int) -> tuple[list[Any], str | None]:
     return rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None
 
 
+def named(tags: str, tag: str) -> bool:
+    """Whether the list of an If-Match or If-None-Match header names the ETag."""
+    return tags.strip() == "*" or tag in [item.strip().removeprefix("W/") for item in tags.split(",")]
+
+
 def number(after: str | None) -> int | None:
     return None if after is None else int(after)

@@ -96,19 +96,6 @@ async def test_a_product_weighs_the_bags_that_are_there(admin: httpx.AsyncClient
     assert (await admin.get("/api/v1/bags/SB00001")).json()["actual_weight_kg"] == 3.5
 
 
-async def test_people_read_what_the_service_was_set_up_with(
-    lucknow: httpx.AsyncClient, device: httpx.AsyncClient
-) -> None:
-    assert (await lucknow.get("/api/v1/settings")).json() == {
-        "timezone": "Asia/Kolkata",
-        "parent_capacity": 30,
-        "session_seconds": 3600,
-        "session_idle_seconds": 1800,
-        "bulk_scans": 500,
-    }
-    await denied(device, "GET", "/api/v1/settings", "dashboard")
-
-
 async def test_only_admins_set_them_up(biller: httpx.AsyncClient, lucknow: httpx.AsyncClient) -> None:
     for client in (biller, lucknow):
         for path in (PRODUCTS, AREAS):
