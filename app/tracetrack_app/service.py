@@ -112,7 +112,9 @@ class Service:
         self.credentials = Credentials(self._pool, self.accounts, self.audit)
         self.requests = Requests(self._pool, self.accounts, self.audit)
         capacity = self.settings.parent_capacity
-        self.ledger = Ledger(self.connector, self._pool, self.settings.timezone, self.coherence.changed, self.audit)
+        self.ledger = Ledger(
+            self.connector, self._pool, self.settings.timezone, self.coherence.changed, self.audit, self.feed
+        )
         self.bags = Bags(self.ledger, capacity)
         self.bills = Bills(self.ledger)
         self.bill_reports = BillReports(self.ledger)

@@ -11,10 +11,12 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Self
+from uuid import uuid4
 
 from tracetrack_app.cli import database
 from tracetrack_app.cli.output import FAULTS, FINE, CommandError, Progress, add_output, duration, print_json
 from tracetrack_app.domain.imports import Counts, Fate, RowResult
+from tracetrack_app.domain.outcomes import Change
 from tracetrack_app.domain.people import Role
 from tracetrack_app.domain.scans import Actor
 from tracetrack_app.ingest.errorfile import ErrorFile
@@ -28,6 +30,7 @@ from tracetrack_app.settings import Settings, SettingsError
 from tracetrack_app.store.audit import Audit, Who, acting
 from tracetrack_app.store.coherence import Coherence
 from tracetrack_app.store.database import Connector
+from tracetrack_app.store.feed import Feed
 from tracetrack_app.store.ledger import Ledger
 from tracetrack_app.store.recorder import Recorder, Recording
 from tracetrack_app.store.writer import UnavailableError
@@ -115,10 +118,25 @@ def _work(
             recording = Recorder(source, ledger, capacity=settings.parent_capacity, changed=coherence.changed)
         areas = frozenset(row["name"] for row in await connection.fetch("SELECT name FROM areas"))
         start = await connection.fetchval("SELECT now()")
-        importer = Importer(recording, Actor(user_id), start, areas, report.told)
+        feed, number = Feed(coherence), uuid4()
+
+        async def announce(what: Change, counts: Counts) -> None:
+            if not arguments.dry_run:
+                await feed.imported(number, what, counts)
+
+        async def told(sheet: Sheet, results: Sequence[RowResult], counts: Counts) -> None:
+            await report.told(sheet, results, counts)
+            await announce(Change.IMPORT_PROGRESS, counts)
+
+        importer = Importer(recording, Actor(user_id), start, areas, told)
         uploads = [Upload(path.name, partial(path.open, "rb")) for path in arguments.file]
         try:
             counts = await importer.run(uploads, form)
+            await announce(Change.IMPORT_FINISHED, counts)
+        except BaseException:
+            if importer.counts.done:
+                await announce(Change.IMPORT_FAILED, importer.counts)
+            raise
         finally:
             if importer.counts.done and not arguments.dry_run:
                 details = {"kind": arguments.kind, "result": summary(importer.counts, dry_run=False)}

@@ -28,6 +28,23 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+class Change(StrEnum):
+    """What is no ledger entry and is told to whoever watches all the same."""
+
+    BAG_CHANGED = "bag_changed"
+    BILL_CREATED = "bill_created"
+    BILL_CHANGED = "bill_changed"
+    BILL_COMPLETED = "bill_completed"
+    BILL_REOPENED = "bill_reopened"
+    BILL_DELETED = "bill_deleted"
+    RETURN_OPENED = "return_opened"
+    RETURN_FINALISED = "return_finalised"
+    RETURN_CANCELLED = "return_cancelled"
+    IMPORT_PROGRESS = "import_progress"
+    IMPORT_FINISHED = "import_finished"
+    IMPORT_FAILED = "import_failed"
+
+
 class Refusal(StrEnum):
     """Why a scan was refused."""
 

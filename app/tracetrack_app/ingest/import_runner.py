@@ -11,6 +11,7 @@ from functools import partial
 from uuid import UUID, uuid4
 
 from tracetrack_app.domain.imports import Counts, Fate, RowResult
+from tracetrack_app.domain.outcomes import Change
 from tracetrack_app.domain.scans import Actor
 from tracetrack_app.ingest.imports import Importer, Upload
 from tracetrack_app.ingest.sheets import Form, Sheet
@@ -27,6 +28,8 @@ ANY = "any"
 Begin = Callable[[bool], Awaitable[Recording]]
 """Gives what records, or, for True, what only tells what would come of it."""
 Ended = Callable[[Job, Counts, str], Awaitable[None]]
+Tell = Callable[[UUID, Change, Counts], Awaitable[None]]
+"""Has whoever watches told how far a job is; not of one that records nothing."""
 
 
 class _LetGoError(Exception):
@@ -49,8 +52,9 @@ def summary(counts: Counts, *, dry_run: bool) -> str:
 class ImportRunner:
     """One replica's imports. `stopping` tells that it is about to end."""
 
-    def __init__(self, jobs: ImportJobs, begin: Begin, stopping: Callable[[], bool], ended: Ended) -> None:
+    def __init__(self, jobs: ImportJobs, begin: Begin, stopping: Callable[[], bool], ended: Ended, tell: Tell) -> None:
         self._jobs = jobs
+        self._tell = tell
         self._begin = begin
         self._stopping = stopping
         self._ended = ended
@@ -70,7 +74,7 @@ class ImportRunner:
         try:
             async with self._room:
                 if await self._jobs.claim(job.id, runner):
-                    await _Run(self._jobs, job, runner, self._stopping).go(self._begin, self._ended)
+                    await _Run(self._jobs, job, runner, self._stopping, self._tell).go(self._begin, self._ended)
         except _LetGoError:
             _log.info("import %s is left to another replica", job.id)
         except UnavailableError as error:
@@ -80,8 +84,8 @@ class ImportRunner:
 
 
 class _Run:
-    def __init__(self, jobs: ImportJobs, job: Job, runner: UUID, stopping: Callable[[], bool]) -> None:
-        self._jobs, self._job, self._runner, self._stopping = jobs, job, runner, stopping
+    def __init__(self, jobs: ImportJobs, job: Job, runner: UUID, stopping: Callable[[], bool], tell: Tell) -> None:
+        self._jobs, self._job, self._runner, self._stopping, self._tell = jobs, job, runner, stopping, tell
         self._written = 0
         self._headed: set[tuple[str, str, Form]] = set()
         self._told_at = 0.0
@@ -107,7 +111,12 @@ class _Run:
         finally:
             await recording.close()
         if await self._jobs.finish(job.id, self._runner, importer.counts, message, failed=failed):
+            await self._announce(Change.IMPORT_FAILED if failed else Change.IMPORT_FINISHED, importer.counts)
             await ended(job, importer.counts, message)
+
+    async def _announce(self, what: Change, counts: Counts) -> None:
+        if not self._job.dry_run:
+            await self._tell(self._job.id, what, counts)
 
     async def _told(self, sheet: Sheet, results: Sequence[RowResult], counts: Counts) -> None:
         problems = [each for each in results if each.fate is Fate.REFUSED]
@@ -121,6 +130,7 @@ class _Run:
             self._told_at = now
             if not await self._jobs.progress(self._job.id, self._runner, counts):
                 raise _LetGoError
+        await self._announce(Change.IMPORT_PROGRESS, counts)
 
     async def _write(self, sheet: Sheet, refused: Sequence[RowResult]) -> None:
         file, name = sheet.table.file, sheet.table.sheet

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from tracetrack_app.domain.codes import Code, Kind
-from tracetrack_app.domain.outcomes import Entry, Outcome, detail
+from tracetrack_app.domain.outcomes import Change, Entry, Outcome, detail
 from tracetrack_app.domain.rules import Rule, RuleError
 from tracetrack_app.domain.scans import Actor, Scan, Undo
+from tracetrack_app.store.feed import NO_COUNTS, Counts, change, event
 from tracetrack_app.store.ledger import Ledger, Line, bag_keys
 from tracetrack_app.store.statements import entry, parent_capacity, statement
 
@@ -175,6 +176,7 @@ class Bags:
             count = len(present) - len(unlinked) + len(linked)
             if linked and finished_short:
                 await connection.execute("UPDATE bags SET status = 'completed' WHERE id = $1", row["id"])
+            self._ledger.tell(*map(event, done))
             changes = {"linked": linked, "unlinked": unlinked}
             await self._ledger.note(connection, "bag.edit_children", "bag", parent, after=changes)
             return Edited(parent, count, linked, unlinked), bag_keys(parent, *linked, *unlinked)
@@ -197,7 +199,10 @@ class Bags:
                 await self._set_product(connection, row, assignment.product)
             if assignment.area is not None:
                 keys += await _set_area(connection, row, assignment.area or None)
-            await connection.execute("UPDATE bags SET updated_at = now() WHERE id = $1", row["id"])
+            after = await connection.fetchrow("UPDATE bags SET updated_at = now() WHERE id = $1 RETURNING *", row["id"])
+            counts = Counts(after["child_count"], after["capacity"]) if row["kind"] == Kind.PARENT else NO_COUNTS
+            told = change(Change.BAG_CHANGED, code, after["updated_at"], area=after["area"], counts=counts)
+            self._ledger.tell(told)
             wanted = {name: value for name, value in asdict(assignment).items() if value is not None}
             before = {name: row[name] for name in wanted if name in ("name", "area")}
             await self._ledger.note(connection, "bag.assign", "bag", code, before=before, after=wanted)

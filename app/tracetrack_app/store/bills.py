@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import asyncpg
 
 from tracetrack_app.domain.codes import Kind
-from tracetrack_app.domain.outcomes import Outcome
+from tracetrack_app.domain.outcomes import Change, Outcome
 from tracetrack_app.domain.rules import Rule, RuleError
 from tracetrack_app.domain.scans import Actor
 from tracetrack_app.store.bags import locked_bag
+from tracetrack_app.store.feed import Counts, Placed, change
 from tracetrack_app.store.ledger import Ledger, Line, bag_keys, bill_keys
 
 _WEIGHTS = """
@@ -90,6 +91,12 @@ def _noted(bill: Bill) -> dict[str, Any]:
     return {name: getattr(bill, name) for name in names}
 
 
+def _event(what: Change, bill: Bill) -> Placed:
+    """A bill is of no area: only those see it whom none limits."""
+    counts = Counts(bill_count=bill.bag_count, bill_capacity=bill.capacity)
+    return change(what, bill.code, bill.updated_at, bill=bill.code, counts=counts)
+
+
 def _bill(row: Any) -> Bill:
     return Bill(**dict(row))
 
@@ -164,6 +171,7 @@ class Bills:
                 message = f"Bill {code} exists already: choose another id."
                 raise RuleError(Rule.BILL_EXISTS, message, bill=code) from None
             made = await find_bill(connection, number)
+            self._ledger.tell(_event(Change.BILL_CREATED, made))
             await self._ledger.note(connection, "bill.create", "bill", code, after=_noted(made))
             return made, bill_keys(code)
 
@@ -196,6 +204,8 @@ class Bills:
             after = await find_bill(connection, found.id)
             old, new = _noted(found), _noted(after)
             names = [name for name in new if new[name] != old[name]]
+            if names:
+                self._ledger.tell(_event(Change.BILL_CHANGED, after))
             await self._ledger.note(
                 connection,
                 "bill.update",
@@ -223,6 +233,7 @@ class Bills:
                 found.id,
             )
             after = await find_bill(connection, found.id)
+            self._ledger.tell(_event(Change.BILL_COMPLETED, after))
             await self._ledger.note(connection, "bill.complete", "bill", found.code, after=_noted(after))
             return after, bill_keys(found.code)
 
@@ -241,6 +252,7 @@ class Bills:
                 found.id,
             )
             after = await find_bill(connection, found.id)
+            self._ledger.tell(_event(Change.BILL_REOPENED, after))
             await self._ledger.note(connection, "bill.reopen", "bill", found.code, after=_noted(after))
             return after, bill_keys(found.code)
 
@@ -282,7 +294,10 @@ class Bills:
                 if taken is not None:
                     lines.append(off_bill(Outcome.BILL_UNLINKED, row, await find_bill(connection, found.id), taken))
             await self._ledger.enter(connection, lines, actor, source)
-            await connection.execute("UPDATE bills SET deleted_at = now(), updated_at = now() WHERE id = $1", found.id)
+            at = await connection.fetchval(
+                "UPDATE bills SET deleted_at = now(), updated_at = now() WHERE id = $1 RETURNING deleted_at", found.id
+            )
+            self._ledger.tell(_event(Change.BILL_DELETED, replace(found, bag_count=0, updated_at=at)))
             bags = [row["code"] for row in rows]
             await self._ledger.note(
                 connection, "bill.delete", "bill", found.code, before={**_noted(found), "parents": bags}

@@ -1,7 +1,9 @@
 """Live events: what was just committed, here or on another replica, for whoever watches.
 
-Events come with the changes that `Coherence` publishes. They are gathered for a tick and go to each subscriber as one
-JSON array. A subscriber that is too slow loses what waits for him and is told to read anew: `{"type": "resync"}`.
+Scans and undos come from the writer, everything else from `Ledger.change`, which tells the entries that it made and
+what its work told beside them; an import tells how far it is, once a batch. Events come with the changes that
+`Coherence` publishes. They are gathered for a tick and go to each subscriber as one JSON array. A subscriber that is
+too slow loses what waits for him and is told to read anew: `{"type": "resync"}`.
 """
 
 from __future__ import annotations
@@ -9,12 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from uuid import UUID
 
 import msgspec
 
 from tracetrack_app import metrics
-from tracetrack_app.domain.outcomes import Entry, Outcome
+from tracetrack_app.domain import imports
+from tracetrack_app.domain.outcomes import Change, Entry, Outcome
 from tracetrack_app.domain.people import Principal
 from tracetrack_app.store.coherence import Coherence
 
@@ -35,8 +39,26 @@ class Counts(msgspec.Struct, frozen=True, array_like=False):
     bill_capacity: int | None = None
 
 
-class Event(msgspec.Struct, frozen=True):
-    """One entry of the ledger. `type` is scan, undo, change or refusal."""
+NO_COUNTS = Counts()
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """How far an import is; of the rows done, what came of them (see domain/imports.py)."""
+
+    total: int
+    done: int
+    imported: int
+    repeated: int
+    unchanged: int
+    refused: int
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One entry of the ledger, or another change. `type` is scan, undo, change or refusal.
+
+    `outcome` is one of Outcome or Change; `code` is the bag's, for a bill_… the bill's, for a return_… the ticket's,
+    for an import_… its number. `rows` are an import's; for all else it is left out.
+    """
 
     type: str
     code: str
@@ -46,6 +68,7 @@ class Event(msgspec.Struct, frozen=True):
     refusal: str | None
     counts: Counts
     at: datetime
+    rows: Rows | None = None
 
 
 class Placed(msgspec.Struct, frozen=True, array_like=True):
@@ -80,6 +103,20 @@ def event(entry: Entry) -> Placed:
         entry.recorded_at,
     )
     return Placed(entry.area, told)
+
+
+def change(
+    what: Change,
+    code: str,
+    at: datetime,
+    *,
+    bill: str | None = None,
+    area: str | None = None,
+    counts: Counts = NO_COUNTS,
+    rows: Rows | None = None,
+) -> Placed:
+    """The event of a change that is no ledger entry; `area` is the bag's afterwards."""
+    return Placed(area, Event("change", code, None, bill, what.value, None, counts, at, rows))
 
 
 class Subscriber:
@@ -119,10 +156,24 @@ class Feed:
 
     def raw(self, entries: Iterable[Entry]) -> msgspec.Raw | None:
         """The events of these entries as `Coherence.changed` takes them; None when nobody could be watching."""
-        if not self._subscribers and self._coherence.alone:
+        if self._unwatched:
             return None
-        placed = [event(entry) for entry in entries if not entry.replay]
-        return msgspec.Raw(_encode(placed)) if placed else None
+        return self.packed([event(entry) for entry in entries if not entry.replay])
+
+    def packed(self, placed: list[Placed]) -> msgspec.Raw | None:
+        """As `raw`, of events."""
+        return msgspec.Raw(_encode(placed)) if placed and not self._unwatched else None
+
+    @property
+    def _unwatched(self) -> bool:
+        return not self._subscribers and self._coherence.alone
+
+    async def imported(self, number: UUID, what: Change, counts: imports.Counts) -> None:
+        """Tell how far an import is, or that it is over. It is of no area: only those see it whom none limits."""
+        rows = Rows(counts.total, counts.done, counts.imported, counts.repeated, counts.unchanged, counts.refused)
+        raw = self.packed([change(what, str(number), datetime.now(UTC), rows=rows)])
+        if raw is not None:
+            await self._coherence.changed((), raw)
 
     def subscribe(self, who: Principal | None) -> Subscriber:
         """`who` is None for a device, which sees everything."""

@@ -6,23 +6,32 @@ Locks are taken in the order that the recording of scans takes them: bills, bags
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 
-from tracetrack_app.domain.outcomes import Outcome
+from tracetrack_app.domain.outcomes import Entry, Outcome
 from tracetrack_app.domain.scans import Actor
 from tracetrack_app.store.audit import Audit, acting
 from tracetrack_app.store.database import Connector, connection_lost
+from tracetrack_app.store.feed import Feed, Placed, event
 from tracetrack_app.store.masking import Details
 from tracetrack_app.store.writer import RACES, UnavailableError
 
 T = TypeVar("T")
-Changed = Callable[[Iterable[str]], Awaitable[None]]
 _ATTEMPTS = 4
+_told: ContextVar[list[Placed] | None] = ContextVar("told", default=None)
+
+
+class Changed(Protocol):
+    """As Coherence.changed: the cache keys of what changed, and the events that come with it."""
+
+    def __call__(self, keys: Iterable[str], events: msgspec.Raw | None = None, /) -> Awaitable[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +53,30 @@ class Line:
 
 
 class Ledger:
-    """Runs changes and enters them. `changed` is told the cache keys of what a committed change touched."""
+    """Runs changes and enters them. `changed` is told the cache keys of what a committed change touched.
+
+    With a feed it is told of the entries that the change made too, and of what `tell` was given.
+    """
 
     def __init__(
-        self, connector: Connector, pool: Any, timezone: str, changed: Changed, audit: Audit | None = None
+        self,
+        connector: Connector,
+        pool: Any,
+        timezone: str,
+        changed: Changed,
+        audit: Audit | None = None,
+        feed: Feed | None = None,
     ) -> None:
         self._connector = connector
         self.pool = pool
         self.timezone = timezone
         self.changed = changed
         self._audit = audit
+        self._feed = feed
+
+    def quietly(self) -> Ledger:
+        """The same without a feed."""
+        return Ledger(self._connector, self.pool, self.timezone, self.changed, self._audit)
 
     async def change(self, work: Callable[[Any], Awaitable[tuple[T, Sequence[str]]]]) -> T:
         """Run `work` with a connection, in a transaction; it gives its result and the cache keys that it touched.
@@ -63,6 +86,8 @@ class Ledger:
         """
         for attempt in range(1, _ATTEMPTS + 1):
             keys: Sequence[str] = ()
+            told: list[Placed] = []
+            mark = _told.set(told)
             try:
                 async with self.pool.acquire() as connection, connection.transaction():
                     result, keys = await work(connection)
@@ -77,10 +102,19 @@ class Ledger:
                         await self.changed(keys)
                     raise UnavailableError(f"{self._connector.explain(error)}.") from error
                 raise
-            if keys:
-                await self.changed(keys)
+            finally:
+                _told.reset(mark)
+            events = self._feed.packed(told) if self._feed is not None else None
+            if keys or events is not None:
+                await self.changed(keys, events)
             return result
         raise AssertionError
+
+    def tell(self, *events: Placed) -> None:
+        """Have these told when the change at hand is committed, in order with the entries it makes."""
+        told = _told.get()
+        if told is not None:
+            told += events
 
     async def note(
         self,
@@ -114,6 +148,8 @@ class Ledger:
         if not lines:
             return []
         ids = list(scan_ids) or [uuid4() for _ in lines]
+        areas = [line.area if actor.area is None else actor.area for line in lines]
+        now = datetime.now(UTC)
         rows: list[asyncpg.Record] = await connection.fetch(
             "WITH numbered AS ("
             " SELECT i.*, nextval('scan_ledger_id_seq') AS id FROM unnest($1::uuid[], $2::text[], $3::text[],"
@@ -126,8 +162,8 @@ class Ledger:
             " SELECT id, scan_id, outcome, code, kind, parent, bill, child_count, capacity, bill_count,"
             " bill_capacity, made_bag, reverses, area, $14, $15, $16, $17, $18 FROM numbered"
             " RETURNING scan_ledger AS row),"
-            " counted AS (SELECT count_entries(array_agg(e.row), $19) FROM entered e)"
-            " SELECT n.id FROM numbered n, counted ORDER BY n.ord",
+            " counted AS (SELECT count_entries(array_agg(e.row), $19), max((e.row).recorded_at) AS at FROM entered e)"
+            " SELECT n.id, counted.at FROM numbered n, counted ORDER BY n.ord",
             ids,
             [line.outcome.value for line in lines],
             [line.code for line in lines],
@@ -140,15 +176,40 @@ class Ledger:
             [line.bill_capacity for line in lines],
             [line.made_bag for line in lines],
             [line.reverses for line in lines],
-            [line.area if actor.area is None else actor.area for line in lines],
+            areas,
             actor.user_id,
             actor.fleet,
             actor.scanner,
             source,
-            datetime.now(UTC),
+            now,
             self.timezone,
         )
+        for row, line, scan_id, area in zip(rows, lines, ids, areas, strict=True):
+            self.tell(event(_entry(line, row["id"], scan_id, area, now, row["at"])))
         return [row["id"] for row in rows]
+
+
+def _entry(line: Line, number: int, scan_id: UUID, area: str | None, captured: datetime, recorded: datetime) -> Entry:
+    return Entry(
+        id=number,
+        scan_id=scan_id,
+        replay=False,
+        outcome=line.outcome,
+        refusal=None,
+        code=line.code,
+        kind=line.kind,
+        parent=line.parent,
+        bill=line.bill,
+        holder=None,
+        child_count=line.child_count,
+        capacity=line.capacity,
+        bill_count=line.bill_count,
+        bill_capacity=line.bill_capacity,
+        station="",
+        captured_at=captured,
+        recorded_at=recorded,
+        area=area,
+    )
 
 
 def bag_keys(*codes: str | None) -> list[str]:

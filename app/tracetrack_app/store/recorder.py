@@ -97,7 +97,8 @@ class Recorder:
 
     def __init__(self, connector: Connector, ledger: Ledger, *, capacity: int, changed: Changed) -> None:
         self._connector = connector
-        self._bills = Bills(ledger)
+        # An import tells of a batch, not of each bill that it makes.
+        self._bills = Bills(ledger.quietly())
         self._capacity = capacity
         self._timezone = ledger.timezone
         self._changed = changed

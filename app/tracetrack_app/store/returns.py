@@ -10,11 +10,12 @@ from typing import Any
 import asyncpg
 
 from tracetrack_app.domain.codes import Kind
-from tracetrack_app.domain.outcomes import Outcome
+from tracetrack_app.domain.outcomes import Change, Outcome
 from tracetrack_app.domain.rules import Rule, RuleError
 from tracetrack_app.domain.scans import Actor
 from tracetrack_app.store.bags import locked_bag
 from tracetrack_app.store.bills import find_bill, off_bill, take_off
+from tracetrack_app.store.feed import change
 from tracetrack_app.store.ledger import Ledger, Line, bag_keys, bill_keys
 
 _TICKET = (
@@ -97,6 +98,7 @@ class Returns:
             except asyncpg.UniqueViolationError:
                 raise RuleError(Rule.TICKET_EXISTS, f"Return ticket {text} exists already.", ticket=text) from None
             made = await _find(connection, number)
+            self._ledger.tell(change(Change.RETURN_OPENED, text, made.created_at))
             await self._ledger.note(connection, "return.open", "return", text, after={"location": location})
             return made, []
 
@@ -182,6 +184,7 @@ class Returns:
                 message = f"Return ticket {found.code} is empty: scan a parent bag or cancel it."
                 raise RuleError(Rule.TICKET_EMPTY, message, ticket=found.code)
             closed = await _close(connection, ticket, "finalised", actor)
+            self._ledger.tell(change(Change.RETURN_FINALISED, found.code, closed.closed_at or closed.created_at))
             await self._ledger.note(connection, "return.finalise", "return", found.code)
             return closed, []
 
@@ -209,6 +212,7 @@ class Returns:
                 restored.append(row["code"])
                 keys += [*bag_keys(row["code"]), *bill_keys(row["bill"])]
             closed = await _close(connection, ticket, "cancelled", actor)
+            self._ledger.tell(change(Change.RETURN_CANCELLED, closed.code, closed.closed_at or closed.created_at))
             facts = {"restored": restored, "left_out": sorted(left_out)}
             await self._ledger.note(connection, "return.cancel", "return", closed.code, after=facts)
             return Cancelled(closed, restored, left_out), keys

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from tests.backing import PostgresServer, RedisServer
 from tests.integration.app import conftest
+from tests.integration.app.accounts import logged_in, make_user
 from tests.integration.app.caches import caching, metric
 from tests.integration.app.conftest import device_key
 from tests.integration.app.http import http_client
@@ -166,6 +167,34 @@ async def test_one_replica_tells_what_the_other_recorded(replicas: Replicas) -> 
         assert [event["code"] for event in events] == [parent, *children]
         assert [event["counts"]["child_count"] for event in events] == list(range(26))
         assert await metric(replicas.b, "tracetrack_event_sockets") == 1
+
+
+async def test_a_bill_finished_through_one_replica_is_told_by_the_other(replicas: Replicas) -> None:
+    await caching(replicas.a, replicas.b)
+    parent, own = replicas.parent(), replicas.parent()
+    async with replicas.a.logged_in() as admin:
+        await make_user(admin, "far", dispatch_area="akola")
+        async with (
+            logged_in(replicas.a, "far") as far,
+            opened(replicas.b, Cookie=f"session={admin.cookies['session']}") as socket,
+            opened(replicas.b, Cookie=f"session={far.cookies['session']}") as of_far,
+        ):
+            await admin.post("/api/v1/bills", json={"code": "Truck 9", "capacity": 5})
+            await admin.post("/api/v1/scans", json=scan_body(parent))
+            await admin.post("/api/v1/scans", json=scan_body(parent, bill="Truck 9"))
+            assert (await admin.post("/api/v1/bills/Truck%209/complete")).status_code == 200
+            assert (await far.post("/api/v1/scans", json=scan_body(own))).status_code == 201
+            seen = [(event["outcome"], event["code"]) for event in await gathered(socket, 5)]
+            assert [(event["outcome"], event["code"]) for event in await gathered(of_far, 1)] == [
+                ("parent_created", own)
+            ]
+    assert seen == [
+        ("bill_created", "Truck 9"),
+        ("parent_created", parent),
+        ("bill_linked", parent),
+        ("bill_completed", "Truck 9"),
+        ("parent_created", own),
+    ]
 
 
 async def test_a_setting_holds_everywhere_once_its_change_was_answered(replicas: Replicas) -> None:

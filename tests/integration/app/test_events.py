@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.integration.app.accounts import logged_in, make_user
 from tests.integration.app.conftest import device_key
 from tests.integration.app.process import PASSWORD, AppProcess, scan_body
 
@@ -88,6 +91,123 @@ async def test_a_session_follows_and_an_area_limits(app: AppProcess, worker: htt
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
                     await of_north.recv()
+
+
+def told(events: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    return [(event["type"], event["outcome"], event["code"]) for event in events]
+
+
+async def test_changes_by_hand_are_told_as_scans_are(app: AppProcess, worker: httpx.AsyncClient) -> None:
+    await make_user(worker, "north", dispatch_area="lucknow")
+    await make_user(worker, "south", dispatch_area="indore")
+    async with (
+        logged_in(app, "north") as north,
+        logged_in(app, "south") as south,
+        opened(app, Cookie=f"session={worker.cookies['session']}") as everything,
+        opened(app, Cookie=f"session={north.cookies['session']}") as of_north,
+        opened(app, Cookie=f"session={south.cookies['session']}") as of_south,
+    ):
+
+        async def done(client: httpx.AsyncClient, method: str, path: str, body: Any = None) -> Any:
+            answer = await client.request(method, f"/api/v1/{path}", json=body)
+            assert answer.status_code < 300, answer.text
+            return answer.json() if answer.content else None
+
+        await done(north, "POST", "bags", {"code": "SB00001"})
+        await done(worker, "PUT", "bags/SB00001/children", {"children": ["CHILD1", "CHILD2"]})
+        await done(worker, "PUT", "bags/SB00001/children", {"children": ["CHILD2"]})
+        await done(north, "POST", "scans/undo", {"scan_id": str(uuid4()), "code": "CHILD2"})
+        await done(worker, "PATCH", "bags/SB00001", {"name": "Wheat"})
+        await done(north, "POST", "scans", scan_body("CHILD3", "SB00001"))
+        await done(north, "POST", "bags/SB00001/complete", {"short": True})
+        await done(north, "POST", "bags/SB00001/reopen")
+        await done(worker, "DELETE", "bags/CHILD1")
+        bags = [
+            ("change", "bag_registered", "SB00001"),
+            ("scan", "child_linked", "CHILD1"),
+            ("scan", "child_linked", "CHILD2"),
+            ("undo", "unlinked", "CHILD1"),
+            ("undo", "unlinked", "CHILD2"),
+            ("change", "bag_changed", "SB00001"),
+            ("scan", "child_linked", "CHILD3"),
+            ("change", "parent_completed", "SB00001"),
+            ("change", "parent_reopened", "SB00001"),
+            ("change", "bag_deleted", "CHILD1"),
+        ]
+        seen = await gathered(everything, len(bags))
+        assert told(seen) == bags
+        assert told(await gathered(of_north, len(bags))) == bags
+        assert [event["counts"]["child_count"] for event in seen[5:9]] == [0, 1, 1, 1]
+
+        await done(worker, "POST", "bills", {"code": "Truck 7", "capacity": 5})
+        await done(worker, "PATCH", "bills/truck%207", {"destination": "Jaipur"})
+        await done(worker, "PATCH", "bills/truck%207", {"destination": "Jaipur"})
+        await done(worker, "POST", "scans", scan_body("SB00001", bill="Truck 7"))
+        await done(worker, "POST", "bills/truck%207/complete")
+        await done(worker, "POST", "bills/truck%207/reopen")
+        await done(worker, "DELETE", "bills/truck%207/bags/SB00001")
+        await done(worker, "POST", "scans", scan_body("SB00001", bill="Truck 7"))
+        for code, end in (("RT-1", "finalise"), ("RT-2", "cancel")):
+            ticket = (await done(worker, "POST", "returns", {"location": "C&F", "code": code}))["id"]
+            await done(worker, "POST", f"returns/{ticket}/scans", {"code": "SB00001"})
+            await done(worker, "POST", f"returns/{ticket}/{end}")
+            if code == "RT-1":
+                await done(worker, "POST", "scans", scan_body("SB00001", bill="Truck 7"))
+        await done(worker, "DELETE", "bills/truck%207")
+        expected = [
+            ("change", "bill_created", "Truck 7"),
+            ("change", "bill_changed", "Truck 7"),
+            ("scan", "bill_linked", "SB00001"),
+            ("change", "bill_completed", "Truck 7"),
+            ("change", "bill_reopened", "Truck 7"),
+            ("undo", "bill_unlinked", "SB00001"),
+            ("scan", "bill_linked", "SB00001"),
+            ("change", "return_opened", "RT-1"),
+            ("undo", "returned", "SB00001"),
+            ("change", "return_finalised", "RT-1"),
+            ("scan", "bill_linked", "SB00001"),
+            ("change", "return_opened", "RT-2"),
+            ("undo", "returned", "SB00001"),
+            ("scan", "bill_linked", "SB00001"),
+            ("change", "return_cancelled", "RT-2"),
+            ("undo", "bill_unlinked", "SB00001"),
+            ("change", "bill_deleted", "Truck 7"),
+        ]
+        seen = await gathered(everything, len(expected))
+        assert told(seen) == expected
+        assert {event["bill"] for event in seen if event["outcome"].startswith("bill_")} == {"Truck 7"}
+        completed = seen[3]
+        assert completed["counts"] == {
+            "child_count": None,
+            "expected_count": None,
+            "bill_count": 1,
+            "bill_capacity": 5,
+        }
+        assert completed.keys() == seen[2].keys()
+        assert datetime.fromisoformat(completed["at"]) >= datetime.fromisoformat(seen[2]["at"])
+
+        # Of bills and tickets a dispatcher hears nothing but what became of the bags of his area.
+        mine = [each for each in expected if each[2] == "SB00001"]
+        assert told(await gathered(of_north, len(mine))) == mine
+        await done(south, "POST", "bags", {"code": "SB00002"})
+        assert told(await gathered(of_south, 1)) == [("change", "bag_registered", "SB00002")]
+
+
+async def test_an_import_is_told_by_the_batch(app: AppProcess, worker: httpx.AsyncClient) -> None:
+    async with opened(app, Cookie=f"session={worker.cookies['session']}") as socket:
+        rows = "Bill,Capacity\n" + "".join(f"Truck {number},5\n" for number in range(1, 41)) + "Truck 41,many\n"
+        for dry_run in ("1", ""):
+            answer = await worker.post(
+                "/import/bills", files={"file": ("bills.csv", rows.encode())}, data={"dry_run": dry_run}
+            )
+            assert answer.json()["complete"] is True, answer.text
+        first, last = await gathered(socket, 2)
+        await worker.post("/api/fast_parent_scan", data={"qr_code": "SB00001"})
+        [after] = await gathered(socket, 1)
+    assert after["code"] == "SB00001"
+    number = answer.json()["import_id"]
+    assert told([first, last]) == [("change", "import_progress", number), ("change", "import_finished", number)]
+    assert last["rows"] == {"total": 41, "done": 41, "imported": 40, "repeated": 0, "unchanged": 0, "refused": 1}
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class _Imports:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.jobs = ImportJobs(service.connector, service.ledger.pool)
-        self.runner = ImportRunner(self.jobs, self._begin, lambda: service.draining, self._ended)
+        self.runner = ImportRunner(self.jobs, self._begin, lambda: service.draining, self._ended, service.feed.imported)
         # Uploads are spooled to /tmp, which is small: one at a time.
         self.uploading = asyncio.Semaphore(1)
 
