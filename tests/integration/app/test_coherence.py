@@ -255,7 +255,7 @@ async def test_a_writer_cut_off_from_redis_keeps_the_other_from_caching(replicas
 async def test_without_redis_scans_go_on_and_it_may_come_back_empty(replicas: Replicas) -> None:
     await caching(replicas.a, replicas.b)
     rounds = Rounds(replicas)
-    async with rounds.going():
+    async with replicas.a.logged_in() as admin, rounds.going():
         await rounds.further(24)
         await asyncio.to_thread(replicas.redis.kill)
         await rounds.further(24)
@@ -264,6 +264,10 @@ async def test_without_redis_scans_go_on_and_it_may_come_back_empty(replicas: Re
         await rounds.further(24)
         assert rounds.slowest < 2.0
         assert await metric(replicas.a, "tracetrack_cache_lease") == 0
+        for registration, status in (("off", 403), ("approval", 200), (None, 200)):
+            answer = await admin.patch("/api/v1/settings", json={"registration": registration})
+            assert answer.status_code == 200, answer.text
+            assert await asyncio.to_thread(replicas.b.status, "/register") == status
         await asyncio.to_thread(replicas.redis.start)
         await rounds.further(24)
         await caching(replicas.a, replicas.b)
