@@ -125,16 +125,28 @@ class Bindings:
         """Raises SettingsError."""
         url = self._environ.get("DATABASE_URL")
         if url:
-            return _database_from_url(url)
+            return _database_from_url(url, "DATABASE_URL")
         self._require("database", "DATABASE_URL")
+        return self._database_of("database")
+
+    def database_replica(self) -> DatabaseSettings | None:
+        """The standby that lists and reports may be read from; None when none is given. Raises SettingsError."""
+        url = self._environ.get("DATABASE_REPLICA_URL")
+        if url:
+            return _database_from_url(url, "DATABASE_REPLICA_URL")
+        if self.root is None or not (self.root / "database-replica").is_dir():
+            return None
+        return self._database_of("database-replica")
+
+    def _database_of(self, binding: str) -> DatabaseSettings:
         return DatabaseSettings(
-            host=self._value("database", "host"),
-            port=_port(self._value("database", "port", "5432"), "binding 'database': port"),
-            database=self._value("database", "database"),
-            username=self._value("database", "username"),
-            password=self._value("database", "password"),
-            sslmode=_sslmode(self._value("database", "sslmode", "require"), "binding 'database': sslmode"),
-            ca_file=self._ca_file("database"),
+            host=self._value(binding, "host"),
+            port=_port(self._value(binding, "port", "5432"), f"binding {binding!r}: port"),
+            database=self._value(binding, "database"),
+            username=self._value(binding, "username"),
+            password=self._value(binding, "password"),
+            sslmode=_sslmode(self._value(binding, "sslmode", "require"), f"binding {binding!r}: sslmode"),
+            ca_file=self._ca_file(binding),
         )
 
     def cache(self) -> CacheSettings:
@@ -240,6 +252,7 @@ class Settings:
     accounts: AccountSettings = AccountSettings()
     migration_large_rows: int = 200_000
     migration_large_megabytes: int = 64
+    replica_max_lag: int = 5
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
@@ -252,7 +265,8 @@ class Settings:
         problems: list[str] = []
         bindings = Bindings(environ)
         secret = b""
-        for read in (bindings.database, bindings.cache, bindings.admin, bindings.mail, bindings.eod_secret):
+        dependencies = (bindings.database, bindings.database_replica, bindings.cache, bindings.mail)
+        for read in (*dependencies, bindings.admin, bindings.eod_secret):
             try:
                 read()
             except SettingsError as error:
@@ -267,6 +281,7 @@ class Settings:
             "queue_limit": _number(environ, "TRACETRACK_QUEUE_LIMIT", 4096, 1, 1_000_000, problems),
             "login_limit": _number(environ, "TRACETRACK_LOGIN_LIMIT", 10, 1, 10_000, problems),
             "address_login_limit": _number(environ, "TRACETRACK_ADDRESS_LOGIN_LIMIT", 60, 1, 100_000, problems),
+            "replica_max_lag": _number(environ, "DATABASE_REPLICA_MAX_LAG", 5, 1, 300, problems),
             **_migration_limits(environ, problems),
         }
         scan_timeout = _number(environ, "TRACETRACK_SCAN_TIMEOUT", 10, 1, 300, problems)
@@ -384,14 +399,14 @@ def _sslmode(text: str, name: str) -> str:
     return text
 
 
-def _database_from_url(url: str) -> DatabaseSettings:
+def _database_from_url(url: str, name: str) -> DatabaseSettings:
     try:
         parts = urlsplit(url)
         port = parts.port or 5432
     except ValueError:
-        raise SettingsError("DATABASE_URL is not a URL") from None
+        raise SettingsError(f"{name} is not a URL") from None
     if parts.scheme not in ("postgresql", "postgres") or not parts.hostname or not parts.path.strip("/"):
-        raise SettingsError("DATABASE_URL must look like postgresql://user:password@host:5432/database?sslmode=require")
+        raise SettingsError(f"{name} must look like postgresql://user:password@host:5432/database?sslmode=require")
     query = parse_qs(parts.query)
     return DatabaseSettings(
         host=parts.hostname,
@@ -399,6 +414,6 @@ def _database_from_url(url: str) -> DatabaseSettings:
         database=unquote(parts.path.strip("/")),
         username=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
-        sslmode=_sslmode(query.get("sslmode", ["disable"])[0], "DATABASE_URL: sslmode"),
+        sslmode=_sslmode(query.get("sslmode", ["disable"])[0], f"{name}: sslmode"),
         ca_file=query.get("sslrootcert", [None])[0],
     )

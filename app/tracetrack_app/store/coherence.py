@@ -66,6 +66,7 @@ class Coherence:
         self._settled_at = 0.0
         self._need_view_after = 0.0
         self._was_caching = False
+        self._caching_since = 0.0
         self._epoch: tuple[str, int] = ("", 0)
         self._sent = 0
         self._received: dict[bytes, int] = {}
@@ -97,6 +98,16 @@ class Coherence:
     def caching(self) -> bool:
         """Whether what is cached may be used at this moment."""
         return time.monotonic() < self._until
+
+    @property
+    def caching_since(self) -> float:
+        """While `caching`: since when every change is heard of here before it is answered (monotonic)."""
+        return self._caching_since
+
+    @property
+    def membership(self) -> Membership:
+        """This replica's row."""
+        return self._membership
 
     @property
     def alone(self) -> bool:
@@ -253,7 +264,8 @@ class Coherence:
             settled = max(self._settled_at, self._membership.told_at + SETTLE)
             if view.received >= settled and view.sent >= self._need_view_after:
                 self._until = view.valid_until
-                self._was_caching = True
+                if not self._was_caching:
+                    self._was_caching, self._caching_since = True, time.monotonic()
         else:
             self._off()
         self._waits.viewed(view)

@@ -31,6 +31,8 @@ LOST = (
     asyncio.TimeoutError,
     SettingsError,
 )
+FAILED = (asyncpg.PostgresError, *LOST)
+"""Whatever may go wrong on a standby and not on the primary."""
 
 
 def connection_lost(error: BaseException) -> bool:
@@ -56,9 +58,15 @@ _POOL_OPTIONS = ("loop", "connection_class", "record_class", "command_timeout")
 class Connector:
     """Opens connections with the settings as they are at that moment."""
 
-    def __init__(self, settings: Callable[[], DatabaseSettings], application_name: str = "tracetrack-app") -> None:
+    def __init__(
+        self,
+        settings: Callable[[], DatabaseSettings],
+        application_name: str = "tracetrack-app",
+        binding: str = "database",
+    ) -> None:
         self._settings = settings
         self._application_name = application_name
+        self._binding = binding
 
     @property
     def where(self) -> str:
@@ -109,7 +117,8 @@ class Connector:
         if isinstance(error, SettingsError):
             return str(error)
         if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
-            return f"PostgreSQL at {where} refused the user name or the password: check the database binding's Secret"
+            secret = f"the {self._binding} binding's Secret"
+            return f"PostgreSQL at {where} refused the user name or the password: check {secret}"
         if isinstance(error, asyncpg.InvalidCatalogNameError):
             return f"PostgreSQL has no such database: {where}; create it or mend the binding's database"
         if isinstance(error, asyncpg.CannotConnectNowError):

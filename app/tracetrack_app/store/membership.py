@@ -14,6 +14,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,7 @@ _MARGIN = 0.1
 _EVERY = 0.5
 _TIMEOUT = 1.5
 _REAP_AFTER = 10.0
+_REMEMBERED = 2048
 
 _BEAT = """
 WITH gone AS (DELETE FROM replicas WHERE id = ANY ($4::uuid[])),
@@ -89,7 +91,10 @@ class Membership:
         self._beat = 0
         self._reported = 0.0
         self._former: list[UUID] = []
+        self._sent: OrderedDict[int, float] = OrderedDict()
         self.id = uuid4()
+        self.ids = deque([self.id], 16)
+        """The ids that the row has had, the newest last."""
         self.view: View | None = None
         self.wanted_redis = ""
         self.told_redis: str | None = None
@@ -125,7 +130,12 @@ class Membership:
         """Go on as another replica, for others may have taken this one for gone, or wait for it in vain."""
         self._former.append(self.id)
         self.id, self.view, self.told_redis = uuid4(), None, None
+        self.ids.append(self.id)
         self.hurry()
+
+    def sent_at(self, beat: int) -> float | None:
+        """When that beat of this process was sent (monotonic); None for one of long ago, or none."""
+        return self._sent.get(beat)
 
     def hurry(self) -> None:
         """Have a new view soon."""
@@ -175,7 +185,9 @@ class Membership:
         connection = await self._connect()
         self._beat += 1
         me, former, redis = self.id, self._former[:], self.wanted_redis
-        sent = time.monotonic()
+        sent = self._sent[self._beat] = time.monotonic()
+        if len(self._sent) > _REMEMBERED:
+            self._sent.popitem(last=False)
         rows = await connection.fetch(_BEAT, me, self._beat, redis, former, timeout=_TIMEOUT)
         received = time.monotonic()
         self._former = [number for number in self._former if number not in former]

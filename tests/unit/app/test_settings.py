@@ -61,6 +61,28 @@ def test_the_environment_wins_over_the_bindings(bindings: Path) -> None:
     assert Bindings(environ).cache().where == "cache.example:6380"
 
 
+def test_a_read_replica_is_found_by_its_own_name_or_not_at_all(bindings: Path) -> None:
+    environ = {"SERVICE_BINDING_ROOT": str(bindings)}
+    found = Settings.load(environ)
+    assert (found.bindings.database_replica(), found.replica_max_lag) == (None, 5)
+    folder = bindings / "database-replica"
+    folder.mkdir()
+    with pytest.raises(SettingsError, match=r"binding 'database-replica' has no 'host': expected the file .*host"):
+        found.bindings.database_replica()
+    for name, value in {"host": "ro", "database": "d", "username": "u", "password": "secret-4"}.items():
+        (folder / name).write_text(value)
+    replica = found.bindings.database_replica()
+    assert replica is not None
+    assert (replica.where, replica.sslmode, replica.password) == ("ro:5432/d", "require", "secret-4")
+    (folder / "password").write_text("rotated")
+    assert getattr(found.bindings.database_replica(), "password", None) == "rotated"
+    assert found.bindings.database().host == "db"
+    url = {"DATABASE_REPLICA_URL": "postgresql://u:p@standby:5444/t", "DATABASE_REPLICA_MAX_LAG": "30"}
+    given = Settings.load(environ | url)
+    assert getattr(given.bindings.database_replica(), "where", None) == "standby:5444/t"
+    assert given.replica_max_lag == 30
+
+
 def test_everything_missing_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.load({})
@@ -74,6 +96,10 @@ def test_everything_missing_is_named_at_once() -> None:
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL must look like"),
         ({"DATABASE_URL": "postgresql://h:99999/x"}, "DATABASE_URL is not a URL"),
         ({"DATABASE_URL": "postgresql://h/x?sslmode=maybe"}, "sslmode must be one of"),
+        ({"DATABASE_REPLICA_URL": "mysql://x"}, "DATABASE_REPLICA_URL must look like postgresql://"),
+        ({"DATABASE_REPLICA_URL": "postgresql://h/x?sslmode=maybe"}, "DATABASE_REPLICA_URL: sslmode must be one of"),
+        ({"DATABASE_REPLICA_MAX_LAG": "0"}, "DATABASE_REPLICA_MAX_LAG is '0': give a whole number from 1 to 300"),
+        ({"DATABASE_REPLICA_MAX_LAG": "2.5"}, "DATABASE_REPLICA_MAX_LAG is '2.5'"),
         ({"REDIS_URL": "http://x"}, "REDIS_URL"),
         ({"SESSION_SECRET": "short"}, "at least 32 bytes"),
         ({"ADMIN_USER": "admin"}, "ADMIN_USER and ADMIN_PASSWORD"),
