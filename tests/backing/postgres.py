@@ -48,7 +48,8 @@ class PostgresServer(ServerProcess):
     ) -> None:
         super().__init__(host=host, port=port, directory=directory)
         folders = _binary_folders()
-        self._bin = {name: find_binary(name, "postgresql", *folders) for name in ("initdb", "postgres", "psql")}
+        programs = ("initdb", "postgres", "psql", "pg_basebackup")
+        self._bin = {name: find_binary(name, "postgresql", *folders) for name in programs}
         self.user = user
         self.password = password or secrets.token_urlsafe(16)
         self.database = database
@@ -139,6 +140,16 @@ class PostgresServer(ServerProcess):
         source = f' template "{template}"' if template else ""
         self.sql(f'create database "{name}"{source}', "postgres")
         return self.dsn_for(name)
+
+    def standby(self, *, fast: bool = True, settings: tuple[str, ...] = ()) -> PostgresServer:
+        """A streaming standby of this running server, not started yet. `settings` as of the constructor."""
+        standby = PostgresServer(
+            user=self.user, password=self.password, database=self.database, fast=fast, settings=settings
+        )
+        source = f"host={self.host} port={self.port} user={self.user} password={self.password}"
+        command = [self._bin["pg_basebackup"], "-D", str(standby.data), "-R", "-c", "fast", "-X", "stream", "--no-sync"]
+        self._run([*command, "-d", source])
+        return standby
 
     def drop_database(self, name: str) -> None:
         """Drop a database and the connections to it."""

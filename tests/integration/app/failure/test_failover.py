@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.backing import PostgresServer
-from tests.backing.process import find_binary
 from tests.integration.app.conftest import device_key
 from tests.integration.app.failure.agreement import nothing_lost_nothing_doubled, until
 from tests.integration.app.failure.proxy import Proxy
@@ -67,7 +66,7 @@ async def test_a_standby_is_said_to_take_no_writes_until_it_is_promoted(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     with PostgresServer(fast=False) as primary:
-        standby = _standby(primary)
+        standby = primary.standby(fast=False)
         try:
             standby.start()
             primary.sql("alter system set synchronous_standby_names = '*'")
@@ -90,16 +89,6 @@ async def test_a_standby_is_said_to_take_no_writes_until_it_is_promoted(
                 await nothing_lost_nothing_doubled(standby.dsn, load)
         finally:
             standby.close()
-
-
-def _standby(primary: PostgresServer) -> PostgresServer:
-    standby = PostgresServer(fast=False, password=primary.password)
-    binary = find_binary("pg_basebackup", "postgresql", *Path("/usr/lib/postgresql").glob("*/bin"))
-    standby._run(
-        [binary, "-D", str(standby.data), "-R", "-c", "fast", "-X", "stream",
-         "-d", f"host=127.0.0.1 port={primary.port} user={primary.user} password={primary.password}"]
-    )  # fmt: skip
-    return standby
 
 
 @pytest.fixture
