@@ -16,6 +16,7 @@ from tracetrack_app import __version__
 from tracetrack_app.http import health, legacy, pages, v1
 from tracetrack_app.http.errors import HANDLERS
 from tracetrack_app.http.observe import Observe
+from tracetrack_app.http.ownchanges import OwnChanges
 from tracetrack_app.http.pages.templates import STATIC
 from tracetrack_app.http.toolarge import TooLarge
 from tracetrack_app.http.v1.bodies import Bodies
@@ -69,6 +70,7 @@ def create_app(settings: Settings) -> Application:
         generate_unique_id_function=lambda route: route.name,
         middleware=[
             Middleware(Observe, **observation),
+            Middleware(OwnChanges, standby=service.standby),
             Middleware(TooLarge),
             Middleware(Bodies, limits=v1.BODY_LIMITS),
         ],

@@ -37,6 +37,14 @@ COHERENCE_WAIT = Histogram(
     "Time from a commit until no replica can answer with what was before",
     buckets=(0.0005, 0.001, *_SECONDS),
 )
+REPORTS = Counter("tracetrack_reports", "Lists, reports and exports by what they were read from", ["source"])
+STANDBY_LAG = Gauge("tracetrack_standby_lag_seconds", "How far the read replica is behind at most; NaN when unknown")
+STANDBY_FALLBACKS = Counter(
+    "tracetrack_standby_fallbacks",
+    "Reads begun on the read replica and done on the primary: behind, own_change, promoted, foreign, lost, conflict,"
+    " error",
+    ["reason"],
+)
 SOCKETS = Gauge("tracetrack_event_sockets", "Open sockets of live events")
 EVENTS = Counter("tracetrack_events", "Live events for sockets: sent, dropped (the socket was too slow)", ["fate"])
 
@@ -58,7 +66,10 @@ __all__ = [
     "QUEUE_DEPTH",
     "READY",
     "REGISTRY",
+    "REPORTS",
     "REQUESTS",
     "SCANS",
     "SOCKETS",
+    "STANDBY_FALLBACKS",
+    "STANDBY_LAG",
 ]

@@ -43,6 +43,7 @@ from tracetrack_app.store.reads import Reads
 from tracetrack_app.store.requests import Requests
 from tracetrack_app.store.returns import Returns
 from tracetrack_app.store.shared import Shared
+from tracetrack_app.store.standby import Standby
 from tracetrack_app.store.views import Views, changes_of
 from tracetrack_app.store.vitals import Vitals
 from tracetrack_app.store.writer import Writer
@@ -63,6 +64,7 @@ class Service:
         self.cache = Cache(self.coherence, patched)
         self.coherence.patch_by(PATCH)
         self.feed = Feed(self.coherence)
+        self.standby = Standby(settings.bindings.database_replica, settings.replica_max_lag, self.coherence)
         self.writer = Writer(
             self.connector,
             capacity=settings.parent_capacity,
@@ -107,13 +109,19 @@ class Service:
         self._reads = Reads(self._pool, self.cache)
         self.views = Views(self._pool, self.cache)
         self.preload = Preload(self._pool, self.coherence)
-        self.audit = Audit(self._pool, self.settings.secrets)
+        self.audit = Audit(self._pool, self.settings.secrets, self.standby)
         self.accounts = Accounts(self._pool, self.audit, self.coherence.changed)
         self.credentials = Credentials(self._pool, self.accounts, self.audit)
         self.requests = Requests(self._pool, self.accounts, self.audit)
         capacity = self.settings.parent_capacity
         self.ledger = Ledger(
-            self.connector, self._pool, self.settings.timezone, self.coherence.changed, self.audit, self.feed
+            self.connector,
+            self._pool,
+            self.settings.timezone,
+            self.coherence.changed,
+            self.audit,
+            feed=self.feed,
+            standby=self.standby,
         )
         self.bags = Bags(self.ledger, capacity)
         self.bills = Bills(self.ledger)
@@ -138,6 +146,7 @@ class Service:
             await asyncio.gather(self._starting, return_exceptions=True)
         await self.writer.drain()
         await self.preload.stop()
+        await self.standby.stop()
         await self.coherence.stop()
         await self.fleets.close()
         await self.scan_limit.close()
@@ -197,6 +206,7 @@ class Service:
             pause = min(pause * 1.5, 5.0)
         self.coherence.start()
         self.preload.start()
+        self.standby.start()
         self.started = True
         gc.collect()
         gc.freeze()

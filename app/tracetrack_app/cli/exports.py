@@ -15,8 +15,9 @@ from tracetrack_app.cli.output import FINE, CommandError, Progress
 from tracetrack_app.ingest.sheetwriter import writer
 from tracetrack_app.settings import Settings, SettingsError
 from tracetrack_app.store.audit import Audit, Who
-from tracetrack_app.store.database import Connector
+from tracetrack_app.store.database import FAILED, Connector
 from tracetrack_app.store.exports import Export, Range, Reader
+from tracetrack_app.store.standby import AuditedStandby, connector_of
 from tracetrack_app.store.writer import UnavailableError
 
 _WHO = Who(username="tracetrack export")
@@ -47,30 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError("name a file: an Excel file is not for a terminal")
     excel = arguments.format == "excel" or (arguments.format is None and path is not None and path.suffix == ".xlsx")
     what = Export(arguments.kind)
-    out = writer("excel" if excel else "csv")
-
-    async def work(_: Any, source: Connector) -> int:
-        try:
-            reader = await Reader.open(source, what, settings.timezone, Range(arguments.first, arguments.last))
-        except UnavailableError as error:
-            raise CommandError(str(error)) from None
-        pool = await source.pool(1)
-        try:
-            details = {"table": what.value, "format": out.suffix}
-            await Audit(pool, settings.secrets).record("export", _WHO, "export", what.value, details=details)
-            rows = 0
-            out.begin(what.value.replace("-", " ").capitalize(), reader.header)
-            async for batch in reader.batches():
-                out.rows(batch)
-                file.write(out.take())
-                rows += len(batch)
-                progress.advance(len(batch))
-            out.end()
-            file.write(out.take())
-            return rows
-        finally:
-            reader.close()
-            pool.terminate()
 
     with ExitStack() as stack:
         # What is not whole does not get the name.
@@ -81,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise CommandError(f"{path}: {error.strerror}") from None
         progress = stack.enter_context(Progress("export", None))
         try:
-            rows = database.run(work)
+            export = _Export(settings, what, Range(arguments.first, arguments.last), excel, file, progress)
+            rows = database.run(export.run if path is not None else export.run_once)
         except BaseException:
             if partial is not None:
                 partial.unlink(missing_ok=True)
@@ -91,6 +69,83 @@ def run(arguments: argparse.Namespace) -> int:
         partial.replace(path)
         print(f"{rows:,} rows in {path}")
     return FINE
+
+
+class _Export:
+    """One export into `file`."""
+
+    def __init__(
+        self, settings: Settings, what: Export, within: Range, excel: bool, file: BinaryIO, progress: Progress
+    ) -> None:
+        self._settings = settings
+        self._what = what
+        self._within = within
+        self._form = "excel" if excel else "csv"
+        self._file = file
+        self._progress = progress
+
+    async def run(self, _: Any, source: Connector) -> int:
+        """The number of rows. What the read replica breaks off is begun anew on the primary."""
+        standby = await self._audited(source)
+        try:
+            return await self._write(source, standby)
+        except FAILED:
+            if standby is None or standby.problem is None:
+                raise
+            self._file.seek(0)
+            self._file.truncate()
+            return await self._write(source, None)
+        finally:
+            if standby is not None and standby.problem is not None:
+                self._progress.say(f"tracetrack export: not from the read replica: {standby.problem}")
+
+    async def run_once(self, _: Any, source: Connector) -> int:
+        """As `run`, where what was written cannot be taken back. Raises CommandError when it breaks off."""
+        standby = await self._audited(source)
+        try:
+            rows = await self._write(source, standby)
+        except FAILED:
+            if standby is None or standby.problem is None:
+                raise
+            words = f"{standby.problem}; what was written is not whole: run it again, with a file's name"
+            raise CommandError(f"read from the read replica, {words}") from None
+        if standby is not None and standby.problem is not None:
+            self._progress.say(f"tracetrack export: not from the read replica: {standby.problem}")
+        return rows
+
+    async def _audited(self, source: Connector) -> AuditedStandby | None:
+        """Enters the export in the audit log. The read replica, if one is set: good once it shows that row."""
+        settings, details = self._settings, {"table": self._what.value, "format": writer(self._form).suffix}
+        pool = await source.pool(1)
+        try:
+            audit = Audit(pool, settings.secrets)
+            seq = await audit.record("export", _WHO, "export", self._what.value, details=details)
+            if settings.bindings.database_replica() is None:
+                return None
+            found = await pool.fetchval("SELECT hash FROM audit_log WHERE seq = $1", seq)
+        finally:
+            pool.terminate()
+        replica = connector_of(settings.bindings.database_replica, "tracetrack")
+        return AuditedStandby(replica, seq, found, settings.replica_max_lag)
+
+    async def _write(self, source: Connector, standby: AuditedStandby | None) -> int:
+        try:
+            reader = await Reader.open(source, self._what, self._settings.timezone, self._within, standby)
+        except UnavailableError as error:
+            raise CommandError(str(error)) from None
+        rows, out = 0, writer(self._form)
+        try:
+            out.begin(self._what.value.replace("-", " ").capitalize(), reader.header)
+            async for batch in reader.batches():
+                out.rows(batch)
+                self._file.write(out.take())
+                rows += len(batch)
+                self._progress.advance(len(batch))
+            out.end()
+            self._file.write(out.take())
+            return rows
+        finally:
+            reader.close()
 
 
 def _day(text: str) -> date:

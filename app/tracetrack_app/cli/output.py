@@ -79,6 +79,11 @@ class Progress:
             self._told = now
             self._tell(now - self._began)
 
+    def say(self, words: str) -> None:
+        """A line that stays."""
+        self._stream.write(f"\r\x1b[K{words}\n" if self._terminal else f"{words}\n")
+        self._stream.flush()
+
     def _tell(self, elapsed: float) -> None:
         rate = self._done / elapsed if elapsed else 0.0
         parts = [f"{self._what}: {self._done:,}"]

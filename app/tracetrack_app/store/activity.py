@@ -1,9 +1,13 @@
-"""Scans counted and listed. A day is a day in the service's time zone; the area limits as in store/lists.py."""
+"""Scans counted and listed. A day is a day in the service's time zone; the area limits as in store/lists.py.
+
+All of it is looked at only and may come from a standby (Ledger.report), but for what continues a list.
+"""
 
 # ruff: noqa: S608 - statements are put together from what is written here; every value is an argument.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -11,6 +15,7 @@ from typing import Any
 from tracetrack_app.store.fresh import Fresh
 from tracetrack_app.store.ledger import Ledger
 from tracetrack_app.store.lists import Values, within
+from tracetrack_app.store.standby import Work, begin_reading, note
 
 MAX_RECENT = 1000
 
@@ -68,7 +73,8 @@ class Activity:
         self._ledger = ledger
         # By area: an entry, and how many there are up to it. The ledger is append-only, so that never changes.
         self._settled: dict[str, tuple[int, int]] = {}
-        self._totals: dict[str | None, Fresh[Totals]] = {}
+        # By area, and whether those who ask may be answered from a standby.
+        self._totals: dict[tuple[str | None, bool], Fresh[tuple[Totals, float | None]]] = {}
 
     async def totals(self, scope: str | None) -> Totals:
         """Counted after the call began."""
@@ -76,11 +82,30 @@ class Activity:
 
     async def shared_totals(self, scope: str | None) -> tuple[Totals, bool]:
         """Totals counted after the call began, and whether another call had them counted."""
-        if scope not in self._totals:
-            self._totals[scope] = Fresh(lambda: self._count(scope))
-        return await self._totals[scope].get()
+        standby = self._ledger.standby
+        if standby is not None and standby.serves():
+            (totals, as_of), shared = await self._counted(scope, anywhere=True)
+            # Shared with someone who had changed less than this one.
+            if as_of is None or standby.suffices(as_of):
+                note(as_of)
+                return totals, shared
+        (totals, _), shared = await self._counted(scope, anywhere=False)
+        return totals, shared
 
-    async def _count(self, scope: str | None) -> Totals:
+    async def _counted(self, scope: str | None, *, anywhere: bool) -> tuple[tuple[Totals, float | None], bool]:
+        """(the totals, as of when if they are a standby's), and whether another call had them counted."""
+        key = scope, anywhere
+        if key not in self._totals:
+
+            async def count() -> tuple[Totals, float | None]:
+                reading = begin_reading()
+                totals = await self._count(scope, self._ledger.report if anywhere else self._ledger.read)
+                return totals, reading.as_of
+
+            self._totals[key] = Fresh(count)
+        return await self._totals[key].get()
+
+    async def _count(self, scope: str | None, read: Callable[[Work[Totals]], Awaitable[Totals]]) -> Totals:
         """Of the house, summed from what each day brought; or of one area's bags, scans and people, counted."""
         if scope is None:
             values, people = Values(), ""
@@ -118,7 +143,7 @@ class Activity:
             found = {"pending": 0, "in_progress": 0, "completed": 0} | {line["status"]: line["n"] for line in statuses}
             return Totals(**dict(row), parents_by_status=found)
 
-        return await self._ledger.read(work)
+        return await read(work)
 
     async def _entries(self, connection: Any, area: str) -> int:
         """The accepted entries of the area. What is older than any transaction can be is counted once."""
@@ -158,7 +183,7 @@ class Activity:
             )
             return [RecentScan(**dict(row)) for row in rows]
 
-        return await self._ledger.read(work)
+        return await (self._ledger.report if before is None else self._ledger.read)(work)
 
     async def days(self, scope: str | None, count: int) -> list[tuple[date, int]]:
         """The accepted scans of each of the last `count` days, oldest first, today the last; days without any too."""
@@ -183,7 +208,7 @@ class Activity:
             found = {row["day"]: row["n"] for row in rows}
             return [(day, found.get(day, 0)) for day in every]
 
-        return await self._ledger.read(work)
+        return await self._ledger.report(work)
 
     async def today(self, scope: str | None) -> Today:
         async def work(connection: Any) -> Today:
@@ -204,7 +229,7 @@ class Activity:
                 roles[row["role"]] = roles.get(row["role"], 0) + row["n"]
             return Today(day, hours, roles)
 
-        return await self._ledger.read(work)
+        return await self._ledger.report(work)
 
     async def work_of(self, user: int, count: int) -> list[DayOfWork]:
         """What a person did on each of the last `count` days, oldest first, today the last; idle days too."""
@@ -221,7 +246,7 @@ class Activity:
             found = {row["day"]: DayOfWork(**dict(row)) for row in rows}
             return [found.get(day) or DayOfWork(day, 0, 0, 0, 0) for day in every]
 
-        return await self._ledger.read(work)
+        return await self._ledger.report(work)
 
     async def _days(self, connection: Any, count: int) -> list[date]:
         """The last `count` days, today the last, by the clock that dates the ledger."""

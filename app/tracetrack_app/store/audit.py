@@ -18,10 +18,16 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tracetrack_app.keys import derive
+from tracetrack_app.store.database import FAILED
 from tracetrack_app.store.masking import Details, masked
+
+if TYPE_CHECKING:
+    from tracetrack_app.store.standby import Standby, Work
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -101,10 +107,14 @@ def _json(details: Details | None) -> str | None:
 
 
 class Audit:
-    """Writes and reads the log. The first of `secrets` seals."""
+    """Writes and reads the log. The first of `secrets` seals.
 
-    def __init__(self, pool: Any, secrets: Sequence[bytes]) -> None:
+    It is read from `standby` where that will do, but for a page that continues another.
+    """
+
+    def __init__(self, pool: Any, secrets: Sequence[bytes], standby: Standby | None = None) -> None:
         self._pool = pool
+        self._standby = standby
         self._sealer = _Sealer(secrets)
 
     async def record(
@@ -188,32 +198,57 @@ class Audit:
         entity_id: str | None = None,
     ) -> list[dict[str, Any]]:
         """The newest rows first, below the number `before`."""
-        found = await self._pool.fetch(
+        arguments = before, user_id, action, entity, entity_id, limit
+        sql = (
             f"SELECT {_COLUMNS}, hash FROM audit_log WHERE ($1::bigint IS NULL OR seq < $1)"  # noqa: S608
             " AND ($2::bigint IS NULL OR user_id = $2) AND ($3::text IS NULL OR action = $3)"
             " AND ($4::text IS NULL OR entity = $4) AND ($5::text IS NULL OR entity_id = $5)"
-            " ORDER BY seq DESC LIMIT $6",
-            before,
-            user_id,
-            action,
-            entity,
-            entity_id,
-            limit,
+            " ORDER BY seq DESC LIMIT $6"
         )
-        return [_shown(row) for row in found]
+
+        async def work(connection: Any) -> list[dict[str, Any]]:
+            return [_shown(row) for row in await connection.fetch(sql, *arguments)]
+
+        if self._standby is None or before is not None:
+            return await self._read(work)
+        return await self._standby.report(work, self._read)
+
+    async def _read(self, work: Work[T]) -> T:
+        async with self._pool.acquire() as connection:
+            return await work(connection)
 
     async def export(self, since: datetime | None = None, until: datetime | None = None) -> AsyncIterator[bytes]:
-        """NDJSON, oldest first, with all that a check of the chain needs."""
-        async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            rows = connection.cursor(
-                f"SELECT {_COLUMNS}, previous, hash, key_id, seal FROM audit_log"  # noqa: S608
-                " WHERE ($1::timestamptz IS NULL OR at >= $1) AND ($2::timestamptz IS NULL OR at < $2) ORDER BY seq",
-                since,
-                until,
-                prefetch=500,
-            )
-            async for row in rows:
-                yield json.dumps(_shown(row), ensure_ascii=False).encode() + b"\n"
+        """NDJSON, oldest first, with all that a check of the chain needs, up to the newest row."""
+        connection = await self._standby.whole() if self._standby is not None else None
+        if self._standby is not None and connection is not None:
+            begun = False
+            try:
+                async for line in _lines(connection, since, until):
+                    begun = True
+                    yield line
+                return
+            except FAILED as error:
+                self._standby.broke(error)
+                if begun:
+                    raise
+            finally:
+                connection.terminate()
+        async with self._pool.acquire() as connection:
+            async for line in _lines(connection, since, until):
+                yield line
+
+
+async def _lines(connection: Any, since: datetime | None, until: datetime | None) -> AsyncIterator[bytes]:
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        rows = connection.cursor(
+            f"SELECT {_COLUMNS}, previous, hash, key_id, seal FROM audit_log"  # noqa: S608
+            " WHERE ($1::timestamptz IS NULL OR at >= $1) AND ($2::timestamptz IS NULL OR at < $2) ORDER BY seq",
+            since,
+            until,
+            prefetch=500,
+        )
+        async for row in rows:
+            yield json.dumps(_shown(row), ensure_ascii=False).encode() + b"\n"
 
 
 def _shown(row: Any) -> dict[str, Any]:

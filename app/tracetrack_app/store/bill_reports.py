@@ -1,4 +1,7 @@
-"""Bills in lists and reports. A day is a day in the service's time zone."""
+"""Bills in lists and reports. A day is a day in the service's time zone.
+
+Lists may come from a standby (Ledger.report), but for what continues another and what is sent by mail.
+"""
 
 from __future__ import annotations
 
@@ -94,29 +97,30 @@ class BillReports:
         )
 
     async def page(
-        self, wanted: BillFilter, limit: int, *, before: int | None = None, offset: int = 0
+        self, wanted: BillFilter, limit: int, *, before: int | None = None, offset: int = 0, complete: bool = False
     ) -> list[BillLine]:
-        """The newest first; those older than the bill with the id `before`."""
+        """The newest first, those older than the bill with the id `before`; `complete`: from the primary."""
 
         async def work(connection: Any) -> list[BillLine]:
             rows = await connection.fetch(_LINES, *self._arguments(wanted), before, limit, offset)
             return [BillLine(**dict(row)) for row in rows]
 
-        return await self._ledger.read(work)
+        anywhere = before is None and not complete
+        return await (self._ledger.report if anywhere else self._ledger.read)(work)
 
     async def count(self, wanted: BillFilter) -> int:
         async def work(connection: Any) -> int:
             sql = f"SELECT count(*) FROM bills b WHERE {_WHERE}"  # noqa: S608
             return int(await connection.fetchval(sql, *self._arguments(wanted)))
 
-        return await self._ledger.read(work)
+        return await self._ledger.report(work)
 
     def today(self) -> date:
         return datetime.now(ZoneInfo(self._ledger.timezone)).date()
 
-    async def day(self, day: date) -> list[BillLine]:
-        """Every bill made on that day, the newest first."""
-        return await self.page(BillFilter(date_from=day, date_to=day), 100_000)
+    async def day(self, day: date, *, complete: bool = False) -> list[BillLine]:
+        """Every bill made on that day, the newest first; `complete` as of a page."""
+        return await self.page(BillFilter(date_from=day, date_to=day), 100_000, complete=complete)
 
     async def recipients(self) -> list[tuple[str, str]]:
         """(user name, address) of those who bill and have an address."""

@@ -109,7 +109,10 @@ _COLUMNS = (
 
 
 class Bills:
-    """A bill is named by its database id, as the old contract does, or by its code in any case."""
+    """A bill is named by its database id, as the old contract does, or by its code in any case.
+
+    One bill is read from the primary, for it is what people are scanning on to; lists are in bill_reports.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

@@ -45,7 +45,10 @@ class ProductChange:
 
 
 class Catalogue:
-    """`capacity` is that of products that say none if nobody set one. A product's new capacity is for new parents."""
+    """`capacity` is that of products that say none if nobody set one. A product's new capacity is for new parents.
+
+    All is read from the primary: it is little, and what scans and forms go by.
+    """
 
     def __init__(self, ledger: Ledger, capacity: int) -> None:
         self._ledger = ledger

@@ -8,8 +8,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from tracetrack_app.store.database import Connector
+from tracetrack_app.store.database import FAILED, Connector
 from tracetrack_app.store.guarded import guarded
+from tracetrack_app.store.standby import WholeReads
 
 BATCH = 500
 _TIME = "to_char({} AT TIME ZONE $1, 'YYYY-MM-DD HH24:MI:SS')"
@@ -106,43 +107,64 @@ _QUERIES = {
 
 
 class Reader:
-    """One export under way, on a connection of its own. Close it."""
+    """One export under way, on a connection of its own. Close it.
 
-    def __init__(self, connection: Any, what: Export, arguments: Sequence[Any]) -> None:
+    It has whatever was committed before it began, also from a standby. One that breaks off there after its first rows
+    is not gone on with on the primary: that would be another moment.
+    """
+
+    def __init__(self, connection: Any, standby: WholeReads | None = None) -> None:
         self._connection = connection
-        self._what = what
-        self._arguments = arguments
-        self._statement: Any = None
+        self._standby = standby
+        self._cursor: Any = None
+        self._first: list[Any] = []
+        self.header: list[str] = []
+        """The names of the columns."""
 
     @classmethod
-    async def open(cls, connector: Connector, what: Export, timezone: str, within: Range) -> Reader:
+    async def open(
+        cls, connector: Connector, what: Export, timezone: str, within: Range, standby: WholeReads | None = None
+    ) -> Reader:
         """Raises UnavailableError."""
-        async with guarded(connector):
-            connection = await connector.connect()
-            arguments: list[Any] = [timezone]
-            if what is Export.USER_ACTIVITY:
-                arguments += [within.first, within.last, within.user_id]
-            reader = cls(connection, what, arguments)
+        arguments: list[Any] = [timezone]
+        if what is Export.USER_ACTIVITY:
+            arguments += [within.first, within.last, within.user_id]
+        connection = await standby.whole() if standby is not None else None
+        if standby is not None and connection is not None:
             try:
-                await connection.execute("SET statement_timeout = 0; SET jit = off; SET cursor_tuple_fraction = 1")
-                # Before the statement is prepared, which begins a transaction of its own.
-                await connection.transaction(isolation="repeatable_read", readonly=True).start()
-                reader._statement = await connection.prepare(_QUERIES[what])
-            except BaseException:
-                connection.terminate()
-                raise
-        return reader
+                return await cls._begin(cls(connection, standby), _QUERIES[what], arguments)
+            except FAILED as error:
+                standby.broke(error)
+        async with guarded(connector):
+            return await cls._begin(cls(await connector.connect()), _QUERIES[what], arguments)
 
-    @property
-    def header(self) -> list[str]:
-        """The names of the columns."""
-        return [attribute.name for attribute in self._statement.get_attributes()]
+    @staticmethod
+    async def _begin(reader: Reader, query: str, arguments: Sequence[Any]) -> Reader:
+        connection = reader._connection
+        try:
+            await connection.execute("SET statement_timeout = 0; SET jit = off; SET cursor_tuple_fraction = 1")
+            # Before the statement is prepared, which begins a transaction of its own.
+            await connection.transaction(isolation="repeatable_read", readonly=True).start()
+            statement = await connection.prepare(query)
+            reader.header = [attribute.name for attribute in statement.get_attributes()]
+            reader._cursor = await statement.cursor(*arguments)
+            reader._first = await reader._cursor.fetch(BATCH, timeout=None)
+        except BaseException:
+            connection.terminate()
+            raise
+        return reader
 
     async def batches(self) -> AsyncIterator[list[Any]]:
         """Up to BATCH rows at a time, all as of one moment; what is not taken is not read."""
-        cursor = await self._statement.cursor(*self._arguments)
-        while rows := await cursor.fetch(BATCH, timeout=None):
+        rows, self._first = self._first, []
+        while rows:
             yield rows
+            try:
+                rows = await self._cursor.fetch(BATCH, timeout=None)
+            except FAILED as error:
+                if self._standby is not None:
+                    self._standby.broke(error)
+                raise
 
     def close(self) -> None:
         self._connection.terminate()

@@ -1,4 +1,7 @@
-"""The ledger as people read it, and the work that it counts. Reads take the area that limits whoever asks."""
+"""The ledger as people read it, and the work that it counts. Reads take the area that limits whoever asks.
+
+All of it may come from a standby (Ledger.report), but for a page that continues another.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +106,7 @@ class History:
         async def work(connection: Any) -> list[EntryRow]:
             return [EntryRow(**dict(row)) for row in await connection.fetch(sql, *values.all)]
 
-        return await self._ledger.read(work)
+        return await (self._ledger.report if before is None else self._ledger.read)(work)
 
     async def days(self, first: date, last: date, user_id: int | None) -> list[DayRow]:
         """Work by day and actor, both days included, the newest day first; of one user where one is named."""
@@ -121,7 +124,7 @@ class History:
             )
             return [_day(row) for row in rows]
 
-        return await self._ledger.read(work)
+        return await self._ledger.report(work)
 
 
 def _day(row: Any) -> DayRow:

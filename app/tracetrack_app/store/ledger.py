@@ -21,6 +21,7 @@ from tracetrack_app.store.audit import Audit, acting
 from tracetrack_app.store.database import Connector, connection_lost
 from tracetrack_app.store.feed import Feed, Placed, event
 from tracetrack_app.store.masking import Details
+from tracetrack_app.store.standby import Standby
 from tracetrack_app.store.writer import RACES, UnavailableError
 
 T = TypeVar("T")
@@ -66,17 +67,19 @@ class Ledger:
         changed: Changed,
         audit: Audit | None = None,
         feed: Feed | None = None,
+        standby: Standby | None = None,
     ) -> None:
         self._connector = connector
         self.pool = pool
         self.timezone = timezone
         self.changed = changed
+        self.standby = standby
         self._audit = audit
         self._feed = feed
 
     def quietly(self) -> Ledger:
         """The same without a feed."""
-        return Ledger(self._connector, self.pool, self.timezone, self.changed, self._audit)
+        return Ledger(self._connector, self.pool, self.timezone, self.changed, self._audit, standby=self.standby)
 
     async def change(self, work: Callable[[Any], Awaitable[tuple[T, Sequence[str]]]]) -> T:
         """Run `work` with a connection, in a transaction; it gives its result and the cache keys that it touched.
@@ -131,8 +134,14 @@ class Ledger:
             who = acting.get()()
             await self._audit.record(action, who, entity, name, before=before, after=after, connection=connection)
 
+    async def report(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """As `read`, for what people look at: perhaps from a standby, without what others did last, but with all that
+        whoever asks has changed (store/standby.py). `work` may be run twice. Not for what a change depends on.
+        """
+        return await (self.standby.report(work, self.read) if self.standby is not None else self.read(work))
+
     async def read(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        """Run `work` with a connection. Raises UnavailableError."""
+        """Run `work` with a connection to the primary, which has all that is committed. Raises UnavailableError."""
         try:
             async with self.pool.acquire() as connection:
                 return await work(connection)

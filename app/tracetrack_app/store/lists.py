@@ -1,10 +1,14 @@
-"""Bags in lists and searches. Every read takes the area that limits whoever asks; None is for those without a limit."""
+"""Bags in lists and searches. Every read takes the area that limits whoever asks; None is for those without a limit.
+
+Lists, counts and searches may come from a standby (Ledger.report); one bag, which a change may depend on, does not.
+Nor does a page that continues another: a standby is older than the primary, so rows between the two would be missing.
+"""
 
 # ruff: noqa: S608 - statements are put together from what is written here; every value is an argument.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -144,7 +148,8 @@ class Lists:
             f"(SELECT {columns} FROM bags b WHERE {arm}{conditions} ORDER BY b.{order})" for arm in arms
         )
         page = f"SELECT id FROM ({ids}) r ORDER BY {order} OFFSET {values(offset)}::bigint"
-        rows = await self._fetch(
+        fetch = self._report if after is None else self._read
+        rows = await fetch(
             f"SELECT {_COLUMNS} JOIN ({page} LIMIT {values(limit + 1)}::bigint) p ON p.id = b.id ORDER BY b.{order}",
             values,
         )
@@ -157,7 +162,8 @@ class Lists:
         if scope is None and not wanted.search and wanted.status is None:
             parts = {"parent": "parents_created - parents_deleted", "child": "children_created - children_deleted"}
             wanted_parts = [parts[wanted.kind]] if wanted.kind else list(parts.values())
-            row = await self._fetch(f"SELECT coalesce(sum({' + '.join(wanted_parts)}), 0) FROM daily_counts", Values())
+            sums = f"SELECT coalesce(sum({' + '.join(wanted_parts)}), 0) FROM daily_counts"
+            row = await self._report(sums, Values())
             return int(row[0][0])
         values = Values()
         conditions = _conditions(scope, wanted, values)
@@ -168,13 +174,13 @@ class Lists:
             + f"{conditions})"
             for low, high in ranges
         )
-        return int((await self._fetch(f"SELECT {counts}", values))[0][0])
+        return int((await self._report(f"SELECT {counts}", values))[0][0])
 
     async def bag(self, scope: str | None, name: int | str) -> BagLine:
         """The bag with this number in the database, or this code. Raises RuleError when there is none to be seen."""
         values = Values()
         where = f"b.id = {values(name)}" if isinstance(name, int) else f"b.code = {values(codes.clean(name))}"
-        rows = await self._fetch(f"SELECT {_COLUMNS} WHERE {where}{within(scope, 'b.area', values)}", values)
+        rows = await self._read(f"SELECT {_COLUMNS} WHERE {where}{within(scope, 'b.area', values)}", values)
         if not rows:
             raise RuleError(Rule.BAG_NOT_FOUND, f"Bag {name} does not exist.", code=str(name))
         return BagLine(**dict(rows[0]))
@@ -184,7 +190,7 @@ class Lists:
         bag = await self.bag(scope, parent)
         if bag.kind != codes.Kind.PARENT:
             raise RuleError(Rule.WRONG_BAG_TYPE, f"{bag.code} is a child bag: only parents hold bags.", code=bag.code)
-        rows = await self._fetch(
+        rows = await self._read(
             "SELECT b.id, b.code, b.name, l.recorded_at AS linked_at, coalesce(u.username, l.scanner) AS linked_by"
             " FROM links k JOIN bags b ON b.id = k.child_id LEFT JOIN scan_ledger l ON l.id = k.entry_id"
             " LEFT JOIN users u ON u.id = l.user_id WHERE k.parent_id = $1 ORDER BY k.entry_id",
@@ -194,7 +200,7 @@ class Lists:
 
     async def whereabouts(self, bag: BagLine) -> Whereabouts:
         """Where a bag is that was read within somebody's limits."""
-        rows = await self._fetch(
+        rows = await self._report(
             "SELECT p.code AS parent, l.code AS bill, l.id AS bill_id FROM (SELECT $1::bigint AS id) b"
             " LEFT JOIN links k ON k.child_id = b.id LEFT JOIN bags p ON p.id = k.parent_id"
             " LEFT JOIN bill_bags o ON o.bag_id = coalesce(p.id, b.id) AND o.removed_at IS NULL"
@@ -223,13 +229,13 @@ class Lists:
 
     async def ticket(self, code: str) -> int:
         """The number of the return ticket with this code, in any case. Raises RuleError."""
-        rows = await self._fetch("SELECT id FROM return_tickets WHERE upper(code) = upper($1)", Values(code))
+        rows = await self._read("SELECT id FROM return_tickets WHERE upper(code) = upper($1)", Values(code))
         if not rows:
             raise RuleError(Rule.TICKET_NOT_FOUND, f"There is no return ticket {code}.", ticket=code)
         return int(rows[0][0])
 
     async def _bills(self, text: str, limit: int) -> list[FoundBill]:
-        rows = await self._fetch(
+        rows = await self._report(
             "SELECT id, code, destination, status, bag_count, capacity FROM bills"
             " WHERE deleted_at IS NULL AND position(upper($1) IN upper(code)) > 0"
             " ORDER BY upper(code) <> upper($1), id DESC LIMIT $2",
@@ -244,15 +250,22 @@ class Lists:
         if bills:
             sql += " UNION ALL SELECT upper(code), code FROM bills WHERE deleted_at IS NULL AND upper(code) = ANY ($1)"
         rank = {candidate: place for place, candidate in enumerate(candidates)}
-        rows = sorted(await self._fetch(sql, values), key=lambda row: rank.get(row[0], len(rank)))
+        rows = sorted(await self._report(sql, values), key=lambda row: rank.get(row[0], len(rank)))
         return [row["name"] for row in rows[:_SUGGESTIONS]]
 
-    async def _fetch(self, sql: str, values: Values) -> Sequence[Any]:
-        async def work(connection: Any) -> Sequence[Any]:
-            rows: Sequence[Any] = await connection.fetch(sql, *values.all)
-            return rows
+    async def _report(self, sql: str, values: Values) -> Sequence[Any]:
+        return await self._ledger.report(_fetching(sql, values))
 
-        return await self._ledger.read(work)
+    async def _read(self, sql: str, values: Values) -> Sequence[Any]:
+        return await self._ledger.read(_fetching(sql, values))
+
+
+def _fetching(sql: str, values: Values) -> Callable[[Any], Awaitable[Sequence[Any]]]:
+    async def work(connection: Any) -> Sequence[Any]:
+        rows: Sequence[Any] = await connection.fetch(sql, *values.all)
+        return rows
+
+    return work
 
 
 def _conditions(scope: str | None, wanted: BagFilter, values: Values) -> str:

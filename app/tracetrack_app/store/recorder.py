@@ -21,6 +21,7 @@ from tracetrack_app.domain.scans import Actor, Scan
 from tracetrack_app.store.bills import Bills
 from tracetrack_app.store.database import Connector, connection_lost
 from tracetrack_app.store.ledger import Ledger, bag_keys, bill_keys
+from tracetrack_app.store.standby import wrote_key
 from tracetrack_app.store.statements import RECORD_SCANS, entry, parent_capacity, statement
 from tracetrack_app.store.writer import RACES, UnavailableError
 
@@ -90,7 +91,7 @@ class Recording(Protocol):
 
 
 class Recorder:
-    """Records. `changed` is awaited with the cache keys of each batch before its entries are told.
+    """Records. `changed` is awaited with the cache keys of each batch, and whose it is, before its entries are told.
 
     `capacity` is that of new parents whose product says none if nobody set one.
     """
@@ -103,6 +104,7 @@ class Recorder:
         self._timezone = ledger.timezone
         self._changed = changed
         self._connection: Any = None
+        self._untold: set[str] = set()
 
     async def scans(self, items: Sequence[Scan]) -> Entries:
         return await self._record(items, lambda some: statement(some, self._capacity, self._timezone))
@@ -129,8 +131,14 @@ class Recorder:
             )
         except RuleError:
             _log.info("bill %s was made by someone else meanwhile", bill.code)
+        self._untold = wrote_key(actor.user_id)
 
     async def close(self) -> None:
+        self._drop()
+        if self._untold:
+            await self._changed(self._untold)
+
+    def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
@@ -151,7 +159,8 @@ class Recorder:
             middle = len(items) // 2
             return {**await self._record(items[:middle], make), **await self._record(items[middle:], make)}
         entries = [entry(row) for row in rows]
-        await self._changed(_keys(entries))
+        first = items[0].scan if isinstance(items[0], Registration) else items[0]
+        await self._changed(_keys(entries) | wrote_key(first.actor.user_id))
         return {each.scan_id: each for each in entries}
 
     async def _execute(self, sql: str, *arguments: Any) -> Any:
@@ -170,7 +179,7 @@ class Recorder:
             except Exception as error:
                 if not connection_lost(error):
                     raise
-                await self.close()
+                self._drop()
                 if time.monotonic() > deadline:
                     words = f"{self._connector.explain(error)}; send the same file again: no row counts twice."
                     raise UnavailableError(words, 5) from error

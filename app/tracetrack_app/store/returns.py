@@ -1,4 +1,7 @@
-"""Return tickets: parents that come back to a C&F point leave their bill, with a snapshot of what they were."""
+"""Return tickets: parents that come back to a C&F point leave their bill, with a snapshot of what they were.
+
+The list of them may come from a standby (Ledger.report); one ticket, which is scanned on to, does not.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +124,7 @@ class Returns:
             )
             return [Ticket(**dict(row)) for row in rows]
 
-        return await self._ledger.read(work)
+        return await (self._ledger.report if before is None else self._ledger.read)(work)
 
     async def parents(self, ticket_id: int) -> list[ReturnedParent]:
         """What was scanned on the ticket, oldest first."""

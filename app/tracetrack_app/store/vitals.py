@@ -1,4 +1,4 @@
-"""How the database is: its size, its sessions, and which statements take long."""
+"""How the database is: its size, its sessions, and which statements take long. It is the primary that is looked at."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ async def schedule(request: Request) -> Response:
 async def _send(request: Request, fields: Mapping[str, str]) -> dict[str, Any]:
     service = service_of(request)
     wanted = day(fields, "date") or service.bill_reports.today()
-    facts = report(wanted, await service.bill_reports.day(wanted))
+    facts = report(wanted, await service.bill_reports.day(wanted, complete=True))
     recipients = await service.bill_reports.recipients()
     subject, text, table = f"TraceTrack: bills of {wanted:%d %b %Y}", _text(facts), _csv(facts)
     attachment = (f"bills-{wanted.isoformat()}.csv", "text/csv", table.encode())

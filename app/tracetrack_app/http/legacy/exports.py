@@ -38,10 +38,11 @@ async def export(request: Request) -> Response:
         raise Refused(404, "An export is csv or excel.", error_code="not_found")
     service, what, out = service_of(request), _PATHS[path], writer(_FORMS[form])
     zone = service.settings.timezone
-    reader = await Reader.open(service.connector, what, zone, _range(query))
+    reader = await Reader.open(service.connector, what, zone, _range(query), service.standby)
     try:
         details = {"table": what.value, "format": out.suffix}
         await service.audit.record("export", who(request, admin), "export", what.value, details=details)
+        await service.standby.wrote(admin.user_id)
     except BaseException:
         reader.close()
         raise

@@ -80,6 +80,7 @@ async def system_health(request: Request) -> Response:
             "reads": _samples("tracetrack_cache_reads", "level"),
             "redis_reachable": await _redis_answers(request),
         },
+        "read_replica": service.standby.vitals(),
         "memory": _memory(),
         "errors": _errors(service.writer.depth),
     }

@@ -55,6 +55,7 @@ async def export(
     service = service_of(request)
     details = {"since": since.isoformat() if since else None, "until": until.isoformat() if until else None}
     await service.audit.record("audit.export", who(request, caller.person), details=details)
+    await service.standby.wrote(caller.person.user_id)
 
     async def lines() -> AsyncIterator[bytes]:
         async for line in service.audit.export(since, until):
