@@ -21,10 +21,9 @@ demo: $(STAMP) ## A whole TraceTrack on a kind cluster, with the address of its 
 demo-down: $(STAMP) ## Remove what make demo made
 	@$(BIN)/python -m tests.demo down
 
-test: $(STAMP) packages ## Everything: lint and unit beside the making of the cluster, then e2e beside integration
+test: $(STAMP) packages ## Everything: lint, unit, e2e (its cluster is made beside the first two), integration
 	@$(MAKE) --no-print-directory -j2 beside-lint beside-unit beside-e2e-stage && \
-	  $(MAKE) --no-print-directory -j2 WORKERS=2 beside-e2e beside-integration || \
-	  { status=$$?; $(E2E) tests/cluster/down; exit $$status; }
+	  $(MAKE) --no-print-directory e2e integration || { status=$$?; $(E2E) tests/cluster/down; exit $$status; }
 
 beside-%: # A target beside others, its name before each of its lines
 	@set -o pipefail; $(MAKE) --no-print-directory $* 2>&1 | sed -u 's/^/$* | /'
