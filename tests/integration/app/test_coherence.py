@@ -315,7 +315,10 @@ async def test_after_the_preload_reads_are_hits(replicas: Replicas) -> None:
     was = sum([await metric(app, "tracetrack_cache_preloaded") for app in apps])
     async with Redis.from_url(replicas.redis.url) as redis:
         before = (await redis.info("memory"))["used_memory"]
-        [done] = await redis.keys("tt:*:preload:done")
+        async with asyncio.timeout(30):
+            while not (found := await redis.keys("tt:*:preload:done")):
+                await asyncio.sleep(0.1)
+        [done] = found
         await redis.delete(done)
         async with asyncio.timeout(60):
             while not await redis.exists(done):

@@ -113,8 +113,9 @@ def test_kubectl_scale_up_keeps_what_is_there_and_down_takes_the_last_ones(fleet
     ]
     kept = [entry for entry in identified if entry[0] in ("DetachPolicy", "UpdateCertificate", "DeleteCertificate")]
     assert kept == [("DetachPolicy", None), ("UpdateCertificate", "INACTIVE"), ("DeleteCertificate", None)]
-    first_detached = [call["params"].get("thingName") for call in calls if call["operation"] == "DetachThingPrincipal"]
-    assert first_detached == [grown[5].thing, grown[4].thing]
+    # Both are taken down at once: whose call arrives first is chance.
+    detached = {call["params"].get("thingName") for call in calls if call["operation"] == "DetachThingPrincipal"}
+    assert detached == {grown[5].thing, grown[4].thing}
 
     fleets.kubectl("scale", "scannerfleet", "lucknow", "--replicas=0")
     fleets.wait_ready(0)
