@@ -13,7 +13,8 @@ from collections.abc import Generator
 import uvicorn
 
 from tracetrack_app import logs
-from tracetrack_app.http.corked import CorkedProtocol
+from tracetrack_app.http.express import ExpressProtocol
+from tracetrack_app.http.frames import FramesProtocol
 from tracetrack_app.main import create_app
 from tracetrack_app.settings import Settings, SettingsError
 
@@ -67,8 +68,8 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=CorkedProtocol,
-        ws="websockets-sansio",
+        http=ExpressProtocol,
+        ws=FramesProtocol,
         ws_per_message_deflate=False,
         ws_max_size=4096,
         lifespan="on",

@@ -10,11 +10,11 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
 
 from tracetrack_app import __version__
 from tracetrack_app.http import health, legacy, pages, v1
 from tracetrack_app.http.errors import HANDLERS
+from tracetrack_app.http.express import STATE
 from tracetrack_app.http.observe import Observe
 from tracetrack_app.http.ownchanges import OwnChanges
 from tracetrack_app.http.pages.templates import STATIC
@@ -28,12 +28,6 @@ from tracetrack_app.settings import Settings
 class Application(FastAPI):
     """FastAPI with what it does not know of the API added to its OpenAPI document."""
 
-    hot: HotCalls
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not await self.hot.take(scope, receive, send):
-            await super().__call__(scope, receive, send)
-
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             self.openapi_schema = v1.complete(super().openapi())
@@ -46,20 +40,14 @@ def create_app(settings: Settings) -> Application:
     routes: list[Any] = [*v1.ROUTES, *legacy.ROUTES, *health.ROUTES, *pages.ROUTES]
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await service.start()
         try:
-            yield
+            yield {STATE: HotCalls(service)}
         finally:
             await service.stop()
 
-    observation: dict[str, Any] = {
-        "leaving": lambda: service.draining,
-        "paths": frozenset(route.path for route in routes),
-        "patterns": {
-            route.endpoint: route.path for route in routes if isinstance(route, Route) and route.param_convertors
-        },
-    }
+    patterns = {route.endpoint: route.path for route in routes if isinstance(route, Route) and route.param_convertors}
     app = Application(
         title="TraceTrack",
         version=__version__,
@@ -69,7 +57,12 @@ def create_app(settings: Settings) -> Application:
         openapi_url="/api/v1/openapi.json",
         generate_unique_id_function=lambda route: route.name,
         middleware=[
-            Middleware(Observe, **observation),
+            Middleware(
+                Observe,
+                leaving=lambda: service.draining,
+                paths=frozenset(route.path for route in routes),
+                patterns=patterns,
+            ),
             Middleware(OwnChanges, standby=service.standby),
             Middleware(TooLarge),
             Middleware(Bodies, limits=v1.BODY_LIMITS),
@@ -77,7 +70,6 @@ def create_app(settings: Settings) -> Application:
         exception_handlers=HANDLERS,
     )
     app.state.service = service
-    app.hot = HotCalls(service, **observation)
     app.router.routes[:0] = routes
     for router in v1.ROUTERS:
         app.include_router(router)

@@ -21,6 +21,7 @@ DATABASE_ERRORS = Counter(
     "tracetrack_database_errors", "Failed statements: connection (lost), race (retried), statement (refused)", ["kind"]
 )
 LOGINS = Counter("tracetrack_logins", "Log-ins by result: ok, refused, locked, limited, unavailable", ["result"])
+BINDING_RELOADS = Counter("tracetrack_binding_reloads", "Changed bindings that were taken", ["dependency"])
 READY = Gauge("tracetrack_ready", "1 while the app takes requests: database reached, schema current, not draining")
 FLEETS = Gauge("tracetrack_fleets", "Scanner fleets whose keys are known")
 CACHE_READS = Counter(
@@ -50,6 +51,7 @@ EVENTS = Counter("tracetrack_events", "Live events for sockets: sent, dropped (t
 
 __all__ = [
     "BATCH_SIZE",
+    "BINDING_RELOADS",
     "CACHE_ENTRIES",
     "CACHE_LEASE",
     "CACHE_PRELOADED",

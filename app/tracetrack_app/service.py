@@ -7,6 +7,7 @@ import gc
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from tracetrack_app import metrics
 from tracetrack_app.domain.outcomes import Entry
@@ -17,7 +18,9 @@ from tracetrack_app.http.auth.limits import ScanLimit
 from tracetrack_app.http.auth.passwords import hash_password
 from tracetrack_app.http.auth.sessions import Sessions
 from tracetrack_app.http.auth.totp import Totp
+from tracetrack_app.http.frames import text_frame
 from tracetrack_app.mail import Mailer
+from tracetrack_app.reload import Reload
 from tracetrack_app.settings import Settings, SettingsError
 from tracetrack_app.store.accounts import Accounts
 from tracetrack_app.store.activity import Activity
@@ -31,7 +34,7 @@ from tracetrack_app.store.cache import Cache
 from tracetrack_app.store.catalogue import Catalogue
 from tracetrack_app.store.coherence import Coherence
 from tracetrack_app.store.credentials import Credentials
-from tracetrack_app.store.database import Connector, connection_lost
+from tracetrack_app.store.database import Connector, connection_lost, renew
 from tracetrack_app.store.feed import Feed
 from tracetrack_app.store.history import History
 from tracetrack_app.store.ledger import Ledger
@@ -63,8 +66,9 @@ class Service:
         self.coherence = Coherence(self.connector, settings.bindings.cache)
         self.cache = Cache(self.coherence, patched)
         self.coherence.patch_by(PATCH)
-        self.feed = Feed(self.coherence)
-        self.standby = Standby(settings.bindings.database_replica, settings.replica_max_lag, self.coherence)
+        self.feed = Feed(self.coherence, text_frame)
+        settle = settings.replica_settle if settings.bindings.replica_comes_and_goes else 0
+        self.standby = Standby(settings.bindings.database_replica, settings.replica_max_lag, self.coherence, settle)
         self.writer = Writer(
             self.connector,
             capacity=settings.parent_capacity,
@@ -87,6 +91,15 @@ class Service:
         self.totp = Totp(settings.secrets, self.shared, settings.accounts.totp_limit)
         self.mailer = Mailer(settings.bindings.mail)
         self.fleets = FleetDirectory(settings.bindings.fleets_dir())
+        renewals = {
+            "database": self._renew_database,
+            "database-replica": self.standby.renew,
+            "cache": self._renew_cache,
+        }
+        self.reloads = {
+            name: Reload(name, partial(settings.bindings.mark, name), renew, partial(settings.bindings.content, name))
+            for name, renew in renewals.items()
+        }
         self.started = False
         self.draining = False
         self._problem = "starting"
@@ -136,6 +149,8 @@ class Service:
         self.shared.start()
         self.fleets.start()
         self.scan_limit.start()
+        for each in self.reloads.values():
+            each.start()
         self._starting = asyncio.create_task(self._prepare())
 
     async def stop(self) -> None:
@@ -144,6 +159,8 @@ class Service:
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
+        for each in self.reloads.values():
+            await each.stop()
         await self.writer.drain()
         await self.preload.stop()
         await self.standby.stop()
@@ -162,6 +179,19 @@ class Service:
     async def _committed(self, entries: Sequence[Entry], doubtful: Sequence[Scan | Undo]) -> None:
         keys, patches = changes_of(entries, doubtful)
         await self.coherence.changed(keys, self.feed.raw(entries), patches)
+
+    async def _renew_database(self) -> None:
+        try:
+            await self.connector.probe()
+        except Exception as error:
+            raise ConnectionError(self.connector.explain(error)) from error
+        await self.writer.renew()
+        self.coherence.membership.renew()
+        await renew(self._pool)
+
+    async def _renew_cache(self) -> None:
+        await self.shared.renew()
+        await self.coherence.renew()
 
     async def problem(self) -> str | None:
         """Why the app cannot take requests now; None when it can."""

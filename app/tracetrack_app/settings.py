@@ -13,6 +13,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from tracetrack_app import bindingfiles
+
 _SSLMODES = ("disable", "require", "verify-full")
 _MAIL_TLS = {"starttls": "587", "tls": "465", "none": "25"}
 
@@ -134,20 +136,63 @@ class Bindings:
         url = self._environ.get("DATABASE_REPLICA_URL")
         if url:
             return _database_from_url(url, "DATABASE_REPLICA_URL")
-        if self.root is None or not (self.root / "database-replica").is_dir():
+        if self._has_own_replica():
+            return self._database_of("database-replica")
+        if self.root is None or self._environ.get("DATABASE_URL"):
             return None
-        return self._database_of("database-replica")
+        # At once, so that it goes with the login that it is found beside.
+        values = bindingfiles.read(self.root / "database")
+        if "replica-host" not in values:
+            return None
+        there = {"host": values["replica-host"], "port": values.get("replica-port", "5432")}
+        return self._settings_of("database", {**values, **there})
+
+    @property
+    def replica_comes_and_goes(self) -> bool:
+        """Whether a standby is told of by what may change while the app runs."""
+        return self.root is not None and not self._environ.get("DATABASE_REPLICA_URL")
+
+    def _has_own_replica(self) -> bool:
+        return self.root is not None and (self.root / "database-replica").is_dir()
 
     def _database_of(self, binding: str) -> DatabaseSettings:
+        folder = (self.root or Path()) / binding
+        # At once, so that a user name never goes with another's password.
+        return self._settings_of(binding, bindingfiles.read(folder))
+
+    def _settings_of(self, binding: str, values: Mapping[str, str]) -> DatabaseSettings:
+        folder = (self.root or Path()) / binding
+        for name in ("host", "database", "username", "password"):
+            if name not in values:
+                raise SettingsError(f"binding {binding!r} has no {name!r}: expected the file {folder / name}")
         return DatabaseSettings(
-            host=self._value(binding, "host"),
-            port=_port(self._value(binding, "port", "5432"), f"binding {binding!r}: port"),
-            database=self._value(binding, "database"),
-            username=self._value(binding, "username"),
-            password=self._value(binding, "password"),
-            sslmode=_sslmode(self._value(binding, "sslmode", "require"), f"binding {binding!r}: sslmode"),
+            host=values["host"],
+            port=_port(values.get("port", "5432"), f"binding {binding!r}: port"),
+            database=values["database"],
+            username=values["username"],
+            password=values["password"],
+            sslmode=_sslmode(values.get("sslmode", "require"), f"binding {binding!r}: sslmode"),
             ca_file=self._ca_file(binding),
         )
+
+    def mark(self, binding: str) -> bindingfiles.Mark:
+        """Another value once the mounted binding has changed; () where none is mounted, or a variable wins over it."""
+        given = self._environ.get({"cache": "REDIS_URL"}.get(binding, f"{binding.upper().replace('-', '_')}_URL"))
+        if given or self.root is None:
+            return ()
+        if binding == "database-replica" and not self._has_own_replica():
+            return self.mark("database")
+        return bindingfiles.mark(self.root / binding)
+
+    def content(self, binding: str) -> object:
+        """What of a mounted binding those go by who hold its connections: equal where they needn't be renewed.
+
+        Raises SettingsError.
+        """
+        if binding == "database-replica":
+            return self.database_replica()
+        values = bindingfiles.read((self.root or Path()) / binding)
+        return {name: value for name, value in values.items() if not name.startswith("replica-")}
 
     def cache(self) -> CacheSettings:
         """Raises SettingsError."""
@@ -253,6 +298,7 @@ class Settings:
     migration_large_rows: int = 200_000
     migration_large_megabytes: int = 64
     replica_max_lag: int = 5
+    replica_settle: int = 120
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
@@ -282,6 +328,7 @@ class Settings:
             "login_limit": _number(environ, "TRACETRACK_LOGIN_LIMIT", 10, 1, 10_000, problems),
             "address_login_limit": _number(environ, "TRACETRACK_ADDRESS_LOGIN_LIMIT", 60, 1, 100_000, problems),
             "replica_max_lag": _number(environ, "DATABASE_REPLICA_MAX_LAG", 5, 1, 300, problems),
+            "replica_settle": _number(environ, "DATABASE_REPLICA_SETTLE", 120, 0, 600, problems),
             **_migration_limits(environ, problems),
         }
         scan_timeout = _number(environ, "TRACETRACK_SCAN_TIMEOUT", 10, 1, 300, problems)

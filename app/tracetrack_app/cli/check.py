@@ -57,7 +57,8 @@ def _chosen(names: list[str] | None) -> tuple[Rule, ...]:
 def _print(report: Report, where: str) -> None:
     rows = ", ".join(f"{count:,} {table}" for table, count in report.rows.items())
     print(f"{where} at {report.at:%Y-%m-%d %H:%M:%S %Z}: {rows}")
-    for verdict in report.verdicts:
+    # What is broken comes last: the end of the output is what people see, and what a pod's status keeps.
+    for verdict in sorted(report.verdicts, key=lambda each: bool(each.faults)):
         mark = "ok   " if not verdict.faults else "FAULT"
         tail = "" if not verdict.faults else f": {verdict.faults:,} faults"
         print(f"{mark}  {verdict.rule.name:<15}{verdict.rule.says}{tail}")

@@ -96,8 +96,7 @@ class _Export:
             self._file.truncate()
             return await self._write(source, None)
         finally:
-            if standby is not None and standby.problem is not None:
-                self._progress.say(f"tracetrack export: not from the read replica: {standby.problem}")
+            self._tell(standby)
 
     async def run_once(self, _: Any, source: Connector) -> int:
         """As `run`, where what was written cannot be taken back. Raises CommandError when it breaks off."""
@@ -109,9 +108,12 @@ class _Export:
                 raise
             words = f"{standby.problem}; what was written is not whole: run it again, with a file's name"
             raise CommandError(f"read from the read replica, {words}") from None
+        self._tell(standby)
+        return rows
+
+    def _tell(self, standby: AuditedStandby | None) -> None:
         if standby is not None and standby.problem is not None:
             self._progress.say(f"tracetrack export: not from the read replica: {standby.problem}")
-        return rows
 
     async def _audited(self, source: Connector) -> AuditedStandby | None:
         """Enters the export in the audit log. The read replica, if one is set: good once it shows that row."""

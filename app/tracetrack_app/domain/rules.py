@@ -27,6 +27,7 @@ class Rule(StrEnum):
     BILL_OPEN = "bill_open"
     NOT_ON_BILL = "not_on_bill"
     ON_NO_BILL = "on_no_bill"
+    ALREADY_RETURNED = "already_returned"
     TICKET_NOT_FOUND = "ticket_not_found"
     TICKET_EXISTS = "ticket_exists"
     TICKET_CLOSED = "ticket_closed"

@@ -21,22 +21,23 @@ class CorkedTransport(asyncio.Transport):
         self._held = b""
 
     def write(self, data: Any) -> None:
-        if self._held:
-            held, self._held = self._held, b""
-            self._transport.write(held + data)
-        elif data.startswith(_HEAD):
+        if self._held or not data.startswith(_HEAD):
+            self.write_now(data)
+        else:
             self._held = data
             self._loop.call_soon(self._release)
-        else:
-            self._transport.write(data)
+
+    def write_now(self, data: Any) -> None:
+        """Write what is held back and this."""
+        held, self._held = self._held, b""
+        self._transport.write(held + data if held else data)
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         self.write(b"".join(list_of_data))
 
     def _release(self) -> None:
         if self._held:
-            held, self._held = self._held, b""
-            self._transport.write(held)
+            self.write_now(b"")
 
     def close(self) -> None:
         self._release()
@@ -82,7 +83,8 @@ class CorkedTransport(asyncio.Transport):
 
 
 class CorkedProtocol(HttpToolsProtocol):
-    """What the server is started with."""
+    """Writes to a CorkedTransport."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast(Any, CorkedTransport(transport, self.loop)))
+        self.corked = CorkedTransport(transport, self.loop)
+        super().connection_made(cast(Any, self.corked))

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tracetrack_app import metrics
+from tracetrack_app.http.auth.trail import request_id
 from tracetrack_app.http.replies import error_reply
 from tracetrack_app.http.v1.problems import problem
 
@@ -35,7 +37,7 @@ class Observe:
         request into the moment in which the server ends.
         """
         self._app = app
-        self.leaving = leaving
+        self._leaving = leaving
         self._paths = paths
         self._patterns = patterns or {}
         self._latency: dict[str, Any] = {}
@@ -51,7 +53,7 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if self.leaving():
+                if self._leaving():
                     message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
             await send(message)
 
@@ -60,16 +62,16 @@ class Observe:
         try:
             await self._app(scope, receive, observed)
         except Exception:
-            _log.exception("%s %s failed", scope["method"], scope["path"])
+            number = request_id(Request(scope))
+            _log.exception("%s %s failed, request_id %s", scope["method"], scope["path"], number)
             if status == 0:
-                response = _failed(scope["path"])
+                response = failed(scope["path"], number)
                 await response(scope, receive, observed)
         finally:
             metrics.IN_FLIGHT.dec()
-            self.count(scope, status, time.perf_counter() - began)
+            self._count(scope, status, time.perf_counter() - began)
 
-    def count(self, scope: Scope, status: int, seconds: float) -> None:
-        """Count an answered request by its route; for a handler that is not called through this."""
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
         path = scope["path"]
         route = path if path in self._paths else self._pattern(scope)
         latency = self._latency.get(route)
@@ -91,8 +93,9 @@ class Observe:
         return str(found)
 
 
-def _failed(path: str) -> Response:
+def failed(path: str, number: str) -> Response:
+    """The answer to a request that failed here; `number` is the request_id that the log names."""
     words = "Something went wrong here. Try again."
     if path.startswith("/api/v1/"):
-        return problem(500, "server_error", "Something went wrong here", words)
-    return error_reply(500, words, "server_error")
+        return problem(500, "server_error", "Something went wrong here", words, request_id=number)
+    return error_reply(500, words, "server_error", number=number)

@@ -70,9 +70,11 @@ def refusal(refused: Refused) -> Response:
     return reply(body, refused.status)
 
 
-def error_reply(status: int, message: str, code: str, headers: dict[str, str] | None = None) -> Response:
-    """A framework error as the old clients know it."""
-    body = {"success": False, "message": message, "error_code": code, "request_id": uuid4().hex}
+def error_reply(
+    status: int, message: str, code: str, headers: dict[str, str] | None = None, *, number: str | None = None
+) -> Response:
+    """A framework error as the old clients know it; `number` is the request_id that a log names."""
+    body = {"success": False, "message": message, "error_code": code, "request_id": number or uuid4().hex}
     return reply(body, status, headers)
 
 

@@ -162,6 +162,16 @@ class Coherence:
         if self._link is not None:
             self._link.close()
 
+    async def renew(self) -> None:
+        """Go on with the settings as they are now. Raises LinkLostError, or ReplyError when the login is refused."""
+        settings, link = self._settings(), self._link
+        if link is None:
+            return
+        if settings.where != link.where:
+            link.close()
+            return
+        await link.login(settings)
+
     # --- changes made here
 
     async def _change(

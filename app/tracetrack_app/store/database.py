@@ -67,6 +67,7 @@ class Connector:
         self._settings = settings
         self._application_name = application_name
         self._binding = binding
+        self._worked: DatabaseSettings | None = None
 
     @property
     def where(self) -> str:
@@ -81,8 +82,25 @@ class Connector:
 
         `writable` refuses a server that takes no writes: after a fail-over the name may still lead to the old one.
         The name is looked up each time, so that the new one is met.
+        A login that is refused gives way to the one that was taken last, as long as the server takes that.
         """
         settings = self._settings()
+        try:
+            connection = await self._open(settings, writable=writable, **options)
+        except asyncpg.InvalidAuthorizationSpecificationError:
+            worked = self._worked
+            if worked is None or worked == settings or worked.where != settings.where:
+                raise
+            return await self._open(worked, writable=writable, **options)
+        self._worked = settings
+        return connection
+
+    async def probe(self) -> None:
+        """Raises what is wrong with the settings as they are now, whatever worked before."""
+        connection = await self._open(self._settings())
+        connection.terminate()
+
+    async def _open(self, settings: DatabaseSettings, *, writable: bool = False, **options: Any) -> Any:
         connection = await asyncpg.connect(
             host=settings.host,
             port=settings.port,
@@ -136,6 +154,19 @@ class Connector:
         if isinstance(error, OSError):
             return f"PostgreSQL at {where} cannot be reached ({error.strerror or type(error).__name__})"
         return f"PostgreSQL at {where}: {type(error).__name__}"
+
+
+async def renew(pool: Any) -> None:
+    """Have every connection of the pool be a new one: those at rest now, those in use once they come back."""
+    await pool.expire_connections()
+    held = []
+    try:
+        # The pool lends those first that came back last, so these are the open ones; each is opened anew as it is lent.
+        for _ in range(pool.get_idle_size()):
+            held.append(await pool.acquire(timeout=5))
+    finally:
+        for connection in held:
+            await pool.release(connection)
 
 
 def _probe(connection: Any) -> None:

@@ -2,14 +2,13 @@
 
 Scans and undos come from the writer, everything else from `Ledger.change`, which tells the entries that it made and
 what its work told beside them; an import tells how far it is, once a batch. Events come with the changes that
-`Coherence` publishes. They are gathered for a tick and go to each subscriber as one JSON array. A subscriber that is
-too slow loses what waits for him and is told to read anew: `{"type": "resync"}`.
+`Coherence` publishes. They are gathered for a tick and go to each subscriber as one JSON array. A subscriber whose
+connection takes no more misses what comes meanwhile, and is then told to read anew: `{"type": "resync"}`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -23,9 +22,8 @@ from tracetrack_app.domain.people import Principal
 from tracetrack_app.store.coherence import Coherence
 
 TICK = 0.05
-MAX_FRAMES = 64
 _MAX_EVENTS = 10_000
-RESYNC = '[{"type":"resync"}]'
+RESYNC = b'[{"type":"resync"}]'
 _SCANS = frozenset({Outcome.PARENT_CREATED, Outcome.PARENT_OPENED, Outcome.CHILD_LINKED, Outcome.BILL_LINKED})
 _UNDONE = frozenset({Outcome.UNLINKED, Outcome.BILL_UNLINKED, Outcome.RETURNED})
 
@@ -119,35 +117,27 @@ def change(
     return Placed(area, Event("change", code, None, bill, what.value, None, counts, at, rows))
 
 
+Write = Callable[[bytes], bool]
+"""Sends a frame at once. False when it cannot be taken now."""
+
+
 class Subscriber:
-    """One who watches: take frames with `next`. `scope` is the area that limits what he sees."""
+    """One who watches. `scope` is the area that limits what he sees; `behind`: he missed something."""
 
-    def __init__(self, scope: str | None) -> None:
+    def __init__(self, scope: str | None, write: Write) -> None:
         self.scope = scope
-        self._frames: deque[str] = deque()
-        self._ready = asyncio.Event()
-
-    def put(self, frame: str, events: int) -> None:
-        if len(self._frames) >= MAX_FRAMES:
-            metrics.EVENTS.labels("dropped").inc(events + len(self._frames))
-            self._frames.clear()
-            frame = RESYNC
-        self._frames.append(frame)
-        self._ready.set()
-
-    async def next(self) -> str:
-        """The next frame: a JSON array of events."""
-        while not self._frames:
-            self._ready.clear()
-            await self._ready.wait()
-        return self._frames.popleft()
+        self.write = write
+        self.behind = False
 
 
 class Feed:
     """The subscribers of this replica."""
 
-    def __init__(self, coherence: Coherence) -> None:
+    def __init__(self, coherence: Coherence, framed: Callable[[bytes], bytes] = bytes) -> None:
+        """`framed` makes a message what a subscriber's `write` takes."""
         self._coherence = coherence
+        self._framed = framed
+        self._resync = framed(RESYNC)
         self._subscribers: set[Subscriber] = set()
         self._gathered: list[Placed] = []
         self._due = False
@@ -175,9 +165,9 @@ class Feed:
         if raw is not None:
             await self._coherence.changed((), raw)
 
-    def subscribe(self, who: Principal | None) -> Subscriber:
+    def subscribe(self, who: Principal | None, write: Write) -> Subscriber:
         """`who` is None for a device, which sees everything."""
-        subscriber = Subscriber(who.scope if who is not None else None)
+        subscriber = Subscriber(who.scope if who is not None else None, write)
         self._subscribers.add(subscriber)
         metrics.SOCKETS.set(len(self._subscribers))
         return subscriber
@@ -195,6 +185,9 @@ class Feed:
             self._gathered.clear()
         else:
             self._gathered += found
+        self._tick_soon()
+
+    def _tick_soon(self) -> None:
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_later(TICK, self._tick)
@@ -202,23 +195,34 @@ class Feed:
     def _tick(self) -> None:
         self._due = False
         gathered, self._gathered = self._gathered, []
-        if self._missed:
-            self._missed = False
-            self._send(lambda _: [], RESYNC)
-        self._send(lambda scope: _visible(gathered, scope))
-
-    def _send(self, visible: Callable[[str | None], list[Event]], frame: str | None = None) -> None:
-        frames: dict[str | None, tuple[str, int]] = {}
+        missed, self._missed = self._missed, False
+        frames: dict[str | None, tuple[bytes, int]] = {}
+        sent = dropped = 0
+        behind = False
         for subscriber in self._subscribers:
             scope = subscriber.scope
             if scope not in frames:
-                events = visible(scope)
-                text = frame if frame is not None else _to_json(events).decode() if events else ""
-                frames[scope] = (text, len(events))
-            text, count = frames[scope]
-            if text:
-                metrics.EVENTS.labels("sent").inc(count)
-                subscriber.put(text, count)
+                frames[scope] = self._frame(gathered, scope)
+            frame, count = frames[scope]
+            anew = missed or subscriber.behind
+            if not frame and not anew:
+                continue
+            # What came since what was missed follows the word to read anew.
+            taken = (not anew or subscriber.write(self._resync)) and (not frame or subscriber.write(frame))
+            subscriber.behind = not taken
+            behind = behind or not taken
+            if taken:
+                sent += count
+            else:
+                dropped += count
+        metrics.EVENTS.labels("sent").inc(sent)
+        metrics.EVENTS.labels("dropped").inc(dropped)
+        if behind:
+            self._tick_soon()
+
+    def _frame(self, gathered: list[Placed], scope: str | None) -> tuple[bytes, int]:
+        events = _visible(gathered, scope)
+        return (self._framed(_to_json(events)) if events else b"", len(events))
 
 
 def _visible(gathered: list[Placed], scope: str | None) -> list[Event]:

@@ -44,6 +44,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.up = False
         self.identity = ""
+        self.where = ""
 
     @classmethod
     async def open(
@@ -61,8 +62,8 @@ class Link(asyncio.Protocol):
                 _, link = await asyncio.get_running_loop().create_connection(
                     lambda: cls(pushed, lost), parts.hostname or "", parts.port or 6379, ssl=context
                 )
-                login = ("AUTH", unquote(parts.username or "default"), unquote(parts.password or ""))
-                await link.send("HELLO", "3", *(login if parts.password else ()), "SETNAME", "tracetrack")
+                link.where = settings.where
+                await link.send("HELLO", "3", *_login(settings), "SETNAME", "tracetrack")
                 if database := parts.path.strip("/"):
                     await link.send("SELECT", database)
                 link.identity = _run_id(await link.send("INFO", "server"))
@@ -75,6 +76,11 @@ class Link(asyncio.Protocol):
                 link.close()
             raise
         return link
+
+    async def login(self, settings: CacheSettings) -> None:
+        """Log in anew on this connection. Raises LinkLostError or ReplyError; when refused, it stays as it was."""
+        if words := _login(settings):
+            await self.send(*words)
 
     def send(self, *words: Word) -> asyncio.Future[Any]:
         """Send a command; the future is its reply, or fails with LinkLostError or ReplyError."""
@@ -174,6 +180,11 @@ class Script:
     def forgotten(self) -> None:
         """Redis does not know it (SCRIPT FLUSH): send it in full next time."""
         self._known_by = None
+
+
+def _login(settings: CacheSettings) -> tuple[str, ...]:
+    parts = urlsplit(settings.url)
+    return ("AUTH", unquote(parts.username or "default"), unquote(parts.password)) if parts.password else ()
 
 
 def _run_id(info: Any) -> str:

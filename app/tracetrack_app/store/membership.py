@@ -88,6 +88,7 @@ class Membership:
         self._connection: Any = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stale = False
         self._beat = 0
         self._reported = 0.0
         self._former: list[UUID] = []
@@ -137,6 +138,11 @@ class Membership:
         """When that beat of this process was sent (monotonic); None for one of long ago, or none."""
         return self._sent.get(beat)
 
+    def renew(self) -> None:
+        """Go on with another connection from the next beat on."""
+        self._stale = True
+        self.hurry()
+
     def hurry(self) -> None:
         """Have a new view soon."""
         self._wake.set()
@@ -174,8 +180,11 @@ class Membership:
                     await self._wake.wait()
 
     async def _connect(self) -> Any:
-        if self._connection is None or self._connection.is_closed():
+        if self._stale or self._connection is None or self._connection.is_closed():
+            before, self._stale = self._connection, False
             self._connection = await self._connector.connect()
+            if before is not None:
+                before.terminate()
             await self._connection.execute(
                 "INSERT INTO cache_space (name) VALUES ($1) ON CONFLICT DO NOTHING", secrets.token_hex(4)
             )

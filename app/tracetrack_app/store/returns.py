@@ -27,6 +27,11 @@ _TICKET = (
     " FROM return_tickets t LEFT JOIN users u ON u.id = t.created_by"
     " LEFT JOIN return_ticket_bags r ON r.ticket_id = t.id AND r.restored_at IS NULL"
 )
+_RESTORED = "SELECT child_count, capacity, area FROM bags WHERE id = $1 FOR NO KEY UPDATE"
+_HELD = "SELECT b.code FROM bill_bags k JOIN bills b ON b.id = k.bill_id WHERE k.bag_id = $1 AND k.removed_at IS NULL"
+_ON_TICKET = (
+    "SELECT EXISTS (SELECT FROM return_ticket_bags WHERE ticket_id = $1 AND bag_id = $2 AND restored_at IS NULL)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ class Returns:
         """Take the parent off the bill it is on and keep what it was. Raises RuleError."""
 
         async def work(connection: Any) -> tuple[Returned, list[str]]:
-            await _open(connection, ticket)
+            found = await _open(connection, ticket)
             bill_id = await connection.fetchval(
                 "SELECT k.bill_id FROM bags b JOIN bill_bags k ON k.bag_id = b.id AND k.removed_at IS NULL"
                 " WHERE b.code = $1",
@@ -159,6 +164,12 @@ class Returns:
                 message = f"{parent} is on no bill: there is nothing to return it from."
                 raise RuleError(Rule.ON_NO_BILL, message, code=parent)
             bill = await find_bill(connection, bill_id)
+            if await connection.fetchval(_ON_TICKET, ticket, row["id"]):
+                message = (
+                    f"{parent} came back on return ticket {found.code} before it was put on bill {bill.code}: "
+                    "finalise this ticket and return it on another."
+                )
+                raise RuleError(Rule.ALREADY_RETURNED, message, code=parent, bill=bill.code, ticket=found.code)
             [entry] = await self._ledger.enter(
                 connection, [off_bill(Outcome.RETURNED, row, bill, taken)], actor, source
             )
@@ -199,9 +210,7 @@ class Returns:
         async def work(connection: Any) -> tuple[Cancelled, list[str]]:
             await _open(connection, ticket)
             rows = await connection.fetch(
-                "SELECT r.entry_id, r.bill_id, b.id, b.code, b.child_count, b.capacity, b.area, l.code AS bill,"
-                " l.deleted_at, (SELECT o.code FROM bill_bags k JOIN bills o ON o.id = k.bill_id"
-                "  WHERE k.bag_id = b.id AND k.removed_at IS NULL) AS held"
+                "SELECT r.entry_id, r.bill_id, r.bag_id, b.code, l.code AS bill, l.deleted_at"
                 " FROM return_ticket_bags r JOIN bags b ON b.id = r.bag_id JOIN bills l ON l.id = r.bill_id"
                 " WHERE r.ticket_id = $1 AND r.restored_at IS NULL ORDER BY r.bill_id, b.code",
                 ticket,
@@ -224,11 +233,13 @@ class Returns:
 
     async def _restore(self, connection: Any, row: Any, actor: Actor, source: str) -> str | None:
         """Put one parent back on its bill; why not, in words."""
-        if row["held"] is not None:
-            return f"It is on bill {row['held']} meanwhile."
+        await connection.execute("SELECT FROM bills WHERE id = $1 FOR NO KEY UPDATE", row["bill_id"])
+        bag = await connection.fetchrow(_RESTORED, row["bag_id"])
+        held = await connection.fetchval(_HELD, row["bag_id"])
+        if held is not None:
+            return f"It is on bill {held} meanwhile."
         if row["deleted_at"] is not None:
             return f"Bill {row['bill']} was deleted."
-        await connection.execute("SELECT FROM bills WHERE id = $1 FOR NO KEY UPDATE", row["bill_id"])
         bill = await find_bill(connection, row["bill_id"])
         if bill.bag_count >= bill.capacity:
             return f"Bill {bill.code} is full."
@@ -237,15 +248,18 @@ class Returns:
             row["code"],
             Kind.PARENT,
             bill=bill.code,
-            child_count=row["child_count"],
-            capacity=row["capacity"],
+            child_count=bag["child_count"],
+            capacity=bag["capacity"],
             bill_count=bill.bag_count + 1,
             bill_capacity=bill.capacity,
-            area=row["area"],
+            area=bag["area"],
         )
         [entry] = await self._ledger.enter(connection, [line], actor, source)
         await connection.execute(
-            "INSERT INTO bill_bags (bill_id, bag_id, entry_id) VALUES ($1, $2, $3)", row["bill_id"], row["id"], entry
+            "INSERT INTO bill_bags (bill_id, bag_id, entry_id) VALUES ($1, $2, $3)",
+            row["bill_id"],
+            row["bag_id"],
+            entry,
         )
         await connection.execute(
             "UPDATE return_ticket_bags SET restored_at = now() WHERE entry_id = $1", row["entry_id"]

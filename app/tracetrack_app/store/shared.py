@@ -22,6 +22,8 @@ from tracetrack_app.settings import CacheSettings
 
 _log = logging.getLogger(__name__)
 _ENDED = "tracetrack:sessions:ended"
+_PARTING = 5.0
+"""Longer than a command may take, in seconds."""
 
 
 class _Credentials(CredentialProvider):
@@ -56,23 +58,53 @@ def _client(settings: Callable[[], CacheSettings]) -> Redis:
     )
 
 
+async def _part(client: Redis, following: asyncio.Task[None] | None) -> None:
+    """Let what is under way come to its end."""
+    try:
+        await asyncio.sleep(_PARTING)
+    finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        await client.aclose()
+
+
 class Shared:
     """The state shared through Redis."""
 
     def __init__(self, settings: Callable[[], CacheSettings]) -> None:
+        self._settings = settings
         self._where = settings().where
         self._redis = _client(settings)
         self._ended: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
+        self._partings: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin to follow the sessions that end."""
         self._task = asyncio.create_task(self._follow())
 
+    async def renew(self) -> None:
+        """Go on with new connections; those in use end first. Raises RedisError when the new ones aren't taken."""
+        fresh = _client(self._settings)
+        try:
+            await fresh.ping()
+        except BaseException:
+            await fresh.aclose()
+            raise
+        before, self._redis, self._where = self._redis, fresh, self._settings().where
+        following = self._task
+        if following is not None:
+            self._task = asyncio.create_task(self._follow())
+        parting = asyncio.create_task(_part(before, following))
+        self._partings.add(parting)
+        parting.add_done_callback(self._partings.discard)
+
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [*self._partings, *([self._task] if self._task is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._redis.aclose()
 
     async def hits(self, name: str, window: int) -> int:

@@ -15,7 +15,8 @@ It may therefore be run twice, and must not change anything.
 Who changed something: after each unsafe request of a person (http/ownchanges.py) every process of the app hears of it
 before the answer leaves, as the caches do (store/coherence.py); none reads for him from a standby that is older than
 that. A process that may have missed something, or is without Redis, reads nothing there. Scanners and unknown callers
-are not served from it at all.
+are not served from it at all. One that comes with a changed binding is read for people only after a while, and told of
+for a while after it has gone: by then each process has seen that change of the binding, and tells the others.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from tracetrack_app import metrics
 from tracetrack_app.settings import DatabaseSettings, SettingsError
 from tracetrack_app.store.audit import acting
 from tracetrack_app.store.coherence import Coherence
-from tracetrack_app.store.database import FAILED, Connector, connection_lost
+from tracetrack_app.store.database import FAILED, Connector, connection_lost, renew
 
 T = TypeVar("T")
 Work = Callable[[Any], Awaitable[T]]
@@ -98,9 +99,18 @@ def note(as_of: float | None) -> None:
 
 
 class Standby:
-    """Reads from the standby that the settings name, if any. `max_lag` in seconds."""
+    """Reads from the standby that the settings name, if any.
 
-    def __init__(self, settings: Callable[[], DatabaseSettings | None], max_lag: float, coherence: Coherence) -> None:
+    In seconds: `max_lag`, and `settle`, within which every process sees that it is named, or no more.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], DatabaseSettings | None],
+        max_lag: float,
+        coherence: Coherence,
+        settle: float = 0.0,
+    ) -> None:
         self._settings = settings
         self._connector = connector_of(settings, "tracetrack-reports")
         self._max_lag = max_lag
@@ -109,6 +119,7 @@ class Standby:
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._connection: Any = None
+        self._stale = False
         self._pool: Any = None
         self._state: str | None = None
         self._words = ""
@@ -116,8 +127,11 @@ class Standby:
         self._floor = math.inf
         self._wrote: dict[int, float] = {}
         self._rest_until = 0.0
+        self._settle = settle
+        self._settled_at = -math.inf
+        self._told_until = math.inf
         self.wanted = False
-        """Whether the settings name a standby."""
+        """Whether the settings name a standby, here or by now elsewhere."""
         metrics.STANDBY_LAG.set(math.nan)
 
     def start(self) -> None:
@@ -130,13 +144,26 @@ class Standby:
             await asyncio.gather(self._task, return_exceptions=True)
         self._part()
 
+    async def renew(self) -> None:
+        """Go on with new connections. Raises asyncpg's errors when they are refused."""
+        if self._settings() is None:
+            self._wake.set()
+            return
+        await self._connector.probe()
+        if self._pool is not None:
+            await renew(self._pool)
+        self._stale = True
+        self._wake.set()
+
     def vitals(self) -> dict[str, Any] | None:
         """How it is, for admins; None when none is set."""
-        if not self.wanted:
+        if not self.wanted or self._told_until < math.inf:
             return None
         lag = time.monotonic() - self._as_of
         in_use = self._fresh and self._coherence.caching
         words = self._words or (None if in_use else "This process hears of no changes by others: see to Redis.")
+        if words is None and time.monotonic() < self._settled_at:
+            in_use, words = False, "It is new, and read from once every process has been told of it."
         return {
             "in_use": in_use,
             "lag_seconds": round(lag, 1) if math.isfinite(lag) else None,
@@ -152,9 +179,7 @@ class Standby:
         if person is not None and self._serves(person):
             try:
                 result, as_of = await self._there(person, work)
-            except UnfitError as error:
-                metrics.STANDBY_FALLBACKS.labels(error.reason).inc()
-            except FAILED as error:
+            except (UnfitError, *FAILED) as error:
                 self._failed(error)
             else:
                 metrics.REPORTS.labels("standby").inc()
@@ -210,9 +235,7 @@ class Standby:
                 if time.monotonic() > since + min(self._max_lag, _CATCH_UP):
                     raise UnfitError("behind", "too far behind")
                 await asyncio.sleep(_CATCH_UP_EVERY)
-        except UnfitError as error:
-            metrics.STANDBY_FALLBACKS.labels(error.reason).inc()
-        except FAILED as error:
+        except (UnfitError, *FAILED) as error:
             self._failed(error)
         else:
             metrics.REPORTS.labels("standby").inc()
@@ -229,6 +252,9 @@ class Standby:
         self._failed(error)
 
     def _failed(self, error: BaseException) -> None:
+        if isinstance(error, UnfitError):
+            metrics.STANDBY_FALLBACKS.labels(error.reason).inc()
+            return
         conflict = isinstance(error, _CONFLICTS)
         lost = connection_lost(error)
         metrics.STANDBY_FALLBACKS.labels("conflict" if conflict else "lost" if lost else "error").inc()
@@ -250,7 +276,7 @@ class Standby:
     def _heard(self, keys: frozenset[str] | None) -> None:
         now = time.monotonic()
         if keys is None:
-            self._floor = now
+            self._floor = max(now, self._settled_at)
             self._wrote.clear()
             return
         for key in keys:
@@ -260,9 +286,19 @@ class Standby:
     def _want(self) -> None:
         if self._floor == math.inf:
             self._coherence.listen(self._heard, lambda _: None)
+        self._told_until = math.inf
         if not self.wanted:
             self.wanted = True
+            self._settled_at = time.monotonic() + self._settle
             self._heard(None)
+
+    def _want_no_more(self) -> None:
+        """Others may still read from it: they are told for a while."""
+        if not self.wanted:
+            return
+        self._told_until = min(self._told_until, time.monotonic() + self._settle)
+        if time.monotonic() >= self._told_until:
+            self.wanted = False
 
     # --- how it is
 
@@ -297,14 +333,17 @@ class Standby:
     async def _look(self) -> None:
         try:
             if self._settings() is None:
-                self.wanted = False
+                self._want_no_more()
                 self._part()
                 self._turn(None)
                 return
             self._want()
             async with asyncio.timeout(_TIMEOUT):
-                if self._connection is None or self._connection.is_closed():
+                if self._stale or self._connection is None or self._connection.is_closed():
+                    before, self._stale = self._connection, False
                     self._connection = await self._connector.connect()
+                    if before is not None:
+                        before.terminate()
                 as_of = await self._ask(self._connection)
         except UnfitError as error:
             # The name may lead to another server next time.

@@ -36,7 +36,11 @@ _PATIENCE, _MOST_PATIENCE = 4.0, 15.0
 _LOOK_AHEAD = 1024
 _ROW_ATTEMPTS = 3
 _EXPIRY_INTERVAL = 0.1
-_counters: dict[tuple[Outcome, Refusal | None], Any] = {}
+# All of them from the start: a series that begins with its first event has no rate then.
+_COUNTERS: dict[tuple[Outcome, Refusal | None], Any] = {
+    **{(outcome, None): metrics.SCANS.labels(outcome, "") for outcome in Outcome if outcome is not Outcome.REFUSED},
+    **{(Outcome.REFUSED, refusal): metrics.SCANS.labels(Outcome.REFUSED, refusal) for refusal in Refusal},
+}
 
 Committed = Callable[[Sequence[Entry], Sequence[Scan | Undo]], Awaitable[None]]
 """Called with what was recorded, and with what may have been: the items whose connection was lost for good."""
@@ -113,6 +117,11 @@ class Writer:
         """Connect, so that the first scan does not wait for it."""
         for channel in self._channels:
             await channel.connection()
+
+    async def renew(self) -> None:
+        """Go on with new connections, one after the other. Raises asyncpg's errors; then the rest stays as it was."""
+        for channel in self._channels:
+            await channel.renew()
 
     async def record(self, item: Scan | Undo) -> Entry:
         """The ledger entry of the item, once committed. Raises UnavailableError; then nothing or all was recorded.
@@ -270,18 +279,10 @@ def _answer(waiting: _Waiting, result: Entry) -> None:
     if waiting.sent_again and result.replay:
         result = msgspec.structs.replace(result, replay=False)
     if not result.replay:
-        _count(result)
+        _COUNTERS[result.outcome, result.refusal].inc()
     waiting.settled = True
     if not waiting.future.done():
         waiting.future.set_result(result)
-
-
-def _count(result: Entry) -> None:
-    key = (result.outcome, result.refusal)
-    counter = _counters.get(key)
-    if counter is None:
-        counter = _counters[key] = metrics.SCANS.labels(result.outcome, result.refusal or "")
-    counter.inc()
 
 
 def _fail(waiting: _Waiting, error: UnavailableError) -> None:
@@ -297,18 +298,48 @@ class _Channel:
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
         self._connection: Any = None
+        self._fresh: Any = None
+        self._executing = False
         self._prepared: dict[str, Any] = {}
         self._pause = 0.0
         self._told = 0.0
         self._patience = _PATIENCE
 
+    async def renew(self) -> None:
+        """Have the next statement go through a connection made now."""
+        if self._connection is None:
+            return
+        fresh = await self._connector.connect(writable=True)
+        former, self._fresh = self._fresh, fresh
+        if former is not None:
+            former.terminate()
+        if not self._executing:
+            self._change_over()
+
+    def _change_over(self) -> None:
+        before, self._connection, self._fresh = self._connection, self._fresh, None
+        self._prepared = {}
+        if before is not None:
+            before.terminate()
+
     async def connection(self) -> Any:
+        if self._fresh is not None:
+            self._change_over()
         if self._connection is None or self._connection.is_closed():
             self._prepared = {}
             self._connection = await self._connector.connect(writable=True)
         return self._connection
 
     async def execute(self, items: Sequence[Scan | Undo], capacity: int, timezone: str) -> dict[Any, Entry]:
+        self._executing = True
+        try:
+            return await self._execute(items, capacity, timezone)
+        finally:
+            self._executing = False
+            if self._fresh is not None:
+                self._change_over()
+
+    async def _execute(self, items: Sequence[Scan | Undo], capacity: int, timezone: str) -> dict[Any, Entry]:
         connection = await self.connection()
         sql, arguments = statement(items, capacity, timezone)
         prepared = self._prepared.get(sql)
@@ -338,6 +369,8 @@ class _Channel:
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
+        if self._fresh is not None:
+            self._fresh.terminate()
         if connection is not None and not connection.is_closed():
             try:
                 await connection.close(timeout=5)

@@ -157,7 +157,7 @@ class Load:
     async def _scan(self, client: int) -> None:
         number = 0
         while not self._stop.is_set():
-            parent = f"SB{client * 100 + number // 30:05d}"
+            parent = f"SB{number // 30 * self._clients + client:05d}"
             if number % 30 == 0 and await self._send(scan_body(parent)) is None:
                 continue
             await self._send(scan_body(f"L{client:03d}X{number:06d}", parent))

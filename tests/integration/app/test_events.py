@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -14,12 +16,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.integration.app.accounts import logged_in, make_user
+from tests.integration.app.caches import caching, metric
 from tests.integration.app.conftest import device_key
 from tests.integration.app.process import PASSWORD, AppProcess, scan_body
 
 
-def opened(app: AppProcess, **headers: str) -> connect:
-    return connect(app.url.replace("http", "ws", 1) + "/api/v1/events", additional_headers=headers)
+def opened(app: AppProcess, sock: socket.socket | None = None, max_queue: int = 16, **headers: str) -> connect:
+    url = app.url.replace("http", "ws", 1) + "/api/v1/events"
+    return connect(url, additional_headers=headers, max_queue=max_queue, sock=sock)
 
 
 async def gathered(socket: ClientConnection, count: int) -> list[dict[str, Any]]:
@@ -35,6 +39,8 @@ KEY = {"Authorization": f"Bearer {device_key()}"}
 
 
 async def test_what_is_committed_is_told(app: AppProcess, device: httpx.AsyncClient) -> None:
+    # An app that has just met Redis says resync, in the place of what it had gathered.
+    await caching(app)
     async with opened(app, **KEY) as socket:
         answers = [
             await device.post("/api/v1/scans", json=scan_body(*codes))
@@ -208,6 +214,33 @@ async def test_an_import_is_told_by_the_batch(app: AppProcess, worker: httpx.Asy
     number = answer.json()["import_id"]
     assert told([first, last]) == [("change", "import_progress", number), ("change", "import_finished", number)]
     assert last["rows"] == {"total": 41, "done": 41, "imported": 40, "repeated": 0, "unchanged": 0, "refused": 1}
+
+
+async def test_a_slow_reader_is_told_that_it_missed_some(app: AppProcess, device: httpx.AsyncClient) -> None:
+    async def dropped() -> float:
+        return await metric(app, 'tracetrack_events_total{fate="dropped"}')
+
+    address = urlsplit(app.url)
+    narrow = socket.socket()
+    # A small window, so that little is under way when the reader stops.
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.connect((address.hostname, address.port))
+    async with opened(app, **KEY) as quick, opened(app, **KEY, sock=narrow, max_queue=1) as slow:
+        before, sent = await dropped(), 0
+        while await dropped() == before:
+            assert sent < 50_000, "nothing that waits for a slow socket is ever given up"
+            scans = [scan_body(f"SB{number:05d}") for number in range(sent, sent + 500)]
+            answer = await device.post("/api/v1/scans/bulk", json={"scans": scans})
+            assert answer.status_code == 207
+            await gathered(quick, 500)
+            sent += 500
+        heard: list[dict[str, Any]] = []
+        async with asyncio.timeout(20):
+            while {"type": "resync"} not in heard:
+                heard += json.loads(await slow.recv())
+        assert 0 < len(heard) < sent
+        await device.post("/api/v1/scans", json=scan_body("SB99999"))
+        assert [(await gathered(each, 1))[0]["code"] for each in (quick, slow)] == ["SB99999", "SB99999"]
 
 
 @pytest.mark.parametrize(

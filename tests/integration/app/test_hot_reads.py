@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import httpx
 import pytest
 
 from tests.integration.app.caches import caching
 from tests.integration.app.process import AppProcess, scan_body
+from tests.integration.app.raw import Raw, request
 
 PARENT, CHILD = "SB04711", "HOT4711A"
 URL = f"/api/v1/bags/{PARENT}"
@@ -65,3 +69,46 @@ async def test_every_look_up_is_counted(filled: httpx.AsyncClient, anonymous: ht
     for _ in range(4):
         assert (await filled.get(URL)).status_code == 200
     assert await counted() == before + 4
+
+
+async def test_requests_sent_in_one_go_are_answered_in_their_order(app: AppProcess, filled: httpx.AsyncClient) -> None:
+    assert (await filled.get(URL)).status_code == 200
+    raw = await Raw.to(app)
+    look_up = request(f"GET {URL} HTTP/1.1")
+    scan = request(f"POST {SCANS} HTTP/1.1", json.dumps(scan_body("HOT4711C", PARENT)).encode())
+    sent = [look_up, look_up, scan, look_up, look_up]
+    raw.writer.write(b"".join(sent))
+    answers = [await raw.answer() for _ in sent]
+    assert [status for status, _, _ in answers] == [200, 200, 201, 200, 200]
+    counts = [json.loads(body)["child_count"] for _, headers, body in answers if "etag" in headers]
+    assert counts == [1, 1, 2, 2]
+    raw.writer.write(look_up)
+    assert (await raw.answer())[0] == 200
+    raw.writer.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "closes"),
+    [
+        (request(f"GET {URL} HTTP/1.1", b"", "Connection: close"), True),
+        (request(f"GET {URL} HTTP/1.0"), True),
+        (request(f"GET {URL} HTTP/1.1", b"{}"), False),
+        (request(f"GET {URL}?verbose=1 HTTP/1.1"), False),
+    ],
+    ids=["close", "http/1.0", "body", "query"],
+)
+async def test_what_is_out_of_the_ordinary_is_answered_alike(
+    app: AppProcess, filled: httpx.AsyncClient, sent: bytes, closes: bool
+) -> None:
+    known = await filled.get(URL)
+    raw = await Raw.to(app)
+    raw.writer.write(sent)
+    status, headers, body = await raw.answer()
+    assert (status, body, headers["etag"]) == (200, known.content, known.headers["etag"])
+    assert (headers.get("connection") == "close") is closes
+    raw.writer.write(b"" if closes else request(f"GET {URL} HTTP/1.1"))
+    if closes:
+        assert await asyncio.wait_for(raw.reader.read(), 10) == b""
+    else:
+        assert (await raw.answer())[2] == known.content
+    raw.writer.close()

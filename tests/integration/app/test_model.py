@@ -2,7 +2,8 @@
 
 Each step sends a batch of operations at once through two writers, as two replicas would, and then replays what the
 ledger says, in its order. What was accepted must be allowed by the model at that place; what was refused must be
-refused by the model at some moment of the batch, because a refusal takes no lock. `make model` runs it for longer.
+refused by the model at some moment of the batch, because a refusal takes no lock. Changes by hand, as a desk makes
+them, go on at the same time through two pools. `make model` runs it for longer.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,124 +23,68 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from tests.backing import PostgresServer
 from tests.integration.app.conftest import EMPTIED
+from tests.integration.app.model import ACTORS, BILL_CAPACITY, BILLS, BY_HAND, CAPACITY, OPERATIONS, PARENTS, Model, Op
 from tests.integration.app.test_writer import make_writer
 from tracetrack_app.domain.outcomes import Entry
-from tracetrack_app.domain.scans import Actor
+from tracetrack_app.domain.rules import RuleError
 from tracetrack_app.ingest.scans import RawScan, submit, undo
+from tracetrack_app.settings import Bindings
+from tracetrack_app.store.bags import Bags
+from tracetrack_app.store.bills import Bills
 from tracetrack_app.store.check import check
+from tracetrack_app.store.database import Connector
+from tracetrack_app.store.ledger import Ledger
+from tracetrack_app.store.returns import Returns
 from tracetrack_app.store.writer import Writer
 
-CAPACITY, BILL_CAPACITY = 3, 2
-PARENTS = ["SB00001", "SB00002", "M444-00003"]
-CHILDREN = [f"CHILD{number}" for number in range(6)]
-BILLS = ["Truck 1", "Truck 2"]
-ACTORS = [
-    Actor(user_id=1),
-    Actor(user_id=2, area="lucknow"),
-    Actor(user_id=3, area="jaipur"),
-    Actor(fleet="lucknow", scanner="lucknow-0001"),
-]
 EXAMPLES = int(os.environ.get("TRACETRACK_MODEL_EXAMPLES", "6"))
 STEPS = int(os.environ.get("TRACETRACK_MODEL_STEPS", "8"))
+DESK = "desk"
+OUTCOMES = {
+    "complete": "parent_completed",
+    "reopen": "parent_reopened",
+    "take off": "bill_unlinked",
+    "return": "returned",
+}
 
 
-@dataclass(frozen=True)
-class Op:
-    """One operation. `again` sends the scan_id of the operation that many places back instead of a new one."""
+class Desk:
+    """One replica's changes by hand: parents finished and opened again, taken off bills, returned."""
 
-    what: str
-    code: str | None
-    parent: str | None
-    bill: str | None
-    actor: int
-    writer: int
-    again: int
+    def __init__(self, ledger: Ledger) -> None:
+        self._bags, self._bills, self.returns = Bags(ledger, CAPACITY), Bills(ledger), Returns(ledger)
+        self._pool = ledger.pool
 
+    @classmethod
+    async def open(cls, dsn: str) -> Desk:
+        connector = Connector(Bindings({"DATABASE_URL": dsn}).database)
 
-_op = st.one_of(
-    st.builds(Op, st.just("scan"), st.sampled_from(PARENTS), st.none(), st.none(), st.integers(0, 3),
-              st.integers(0, 1), st.sampled_from([0, 0, 0, 1, 4])),
-    st.builds(Op, st.just("scan"), st.sampled_from(CHILDREN), st.sampled_from(PARENTS), st.none(), st.integers(0, 3),
-              st.integers(0, 1), st.sampled_from([0, 0, 0, 0, 1, 2])),
-    st.builds(Op, st.just("scan"), st.sampled_from(PARENTS), st.none(), st.sampled_from([*BILLS, "Truck 9"]),
-              st.integers(0, 3), st.integers(0, 1), st.sampled_from([0, 0, 0, 1])),
-    st.builds(Op, st.just("undo"), st.sampled_from(CHILDREN), st.one_of(st.none(), st.sampled_from(PARENTS)),
-              st.none(), st.integers(0, 3), st.integers(0, 1), st.sampled_from([0, 0, 1])),
-    st.builds(Op, st.just("undo"), st.none(), st.sampled_from(PARENTS), st.none(), st.integers(0, 3),
-              st.integers(0, 1), st.just(0)),
-)  # fmt: skip
+        async def changed(_keys: Any, _events: Any = None) -> None:
+            return None
 
+        return cls(Ledger(connector, await connector.pool(4), "Asia/Kolkata", changed))
 
-@dataclass
-class Model:
-    """Bags as the rules would have them: `areas` of parents and children that exist, links as (entry, parent)."""
+    async def do(self, op: Op, ticket: int) -> str | None:
+        """Why it was refused."""
+        actor, code, source = ACTORS[op.actor], op.code or "", DESK
+        try:
+            match op.what:
+                case "complete":
+                    await self._bags.complete(actor, code, source=source)
+                case "reopen":
+                    await self._bags.reopen(actor, code, source=source)
+                case "take off":
+                    await self._bills.remove(actor, op.bill or "", code, source=source)
+                case "return":
+                    await self.returns.scan(actor, ticket, code, source=source)
+                case _:
+                    await self.returns.cancel(actor, ticket, source=source)
+        except RuleError as error:
+            return str(error.rule)
+        return None
 
-    areas: dict[str, str | None] = field(default_factory=dict)
-    links: dict[str, tuple[int, str]] = field(default_factory=dict)
-    bills: dict[str, str] = field(default_factory=dict)
-
-    def inside(self, parent: str | None) -> int:
-        return sum(holder == parent for _, holder in self.links.values())
-
-    def on(self, bill: str) -> int:
-        return sum(held == bill for held in self.bills.values())
-
-    def refusal(self, row: Any, area: str | None) -> tuple[str | None, str | None]:
-        """(why the scan or undo in this ledger row would be refused now, the holder), or (None, None)."""
-        code, parent = row["code"], row["parent"]
-        if area is not None and any(self.areas.get(bag, area) != area for bag in (code, parent) if bag is not None):
-            return "area_denied", None
-        if row["bill"] is not None:
-            return self._billing(code, row["bill"])
-        if code not in CHILDREN:
-            return None, None
-        holder = self.links[code][1] if code in self.links else None
-        if parent not in self.areas:
-            return "parent_not_found", holder
-        if holder is not None:
-            return "duplicate_child", holder
-        return ("capacity_reached", None) if self.inside(parent) >= CAPACITY else (None, None)
-
-    def _billing(self, code: str, bill: str) -> tuple[str | None, str | None]:
-        held = self.bills.get(code)
-        if bill not in BILLS:
-            return "bill_not_found", held
-        if code not in self.areas:
-            return "parent_not_found", None
-        if held is not None:
-            return ("already_on_bill" if held == bill else "already_on_other_bill"), held
-        return ("bill_capacity_reached", None) if self.on(bill) >= BILL_CAPACITY else (None, None)
-
-    def undo_refusal(self, op: Op, area: str | None) -> str | None:
-        if area is not None and any(self.areas.get(bag, area) != area for bag in (op.code, op.parent) if bag):
-            return "area_denied"
-        if op.code is not None:
-            holder = self.links.get(op.code, (0, None))[1]
-            if holder is None or op.parent not in (None, holder):
-                return "not_linked"
-            return "area_denied" if area is not None and self.areas[holder] != area else None
-        return None if self.inside(op.parent) else "nothing_to_undo"
-
-    def apply(self, row: Any, area: str | None) -> None:
-        """Take an accepted entry into the model. Fails where a rule forbids it."""
-        code, parent, outcome = row["code"], row["parent"], row["outcome"]
-        if outcome == "unlinked":
-            assert self.links.pop(code) == (row["reverses"], parent), dict(row)
-            assert row["child_count"] == self.inside(parent)
-            return
-        assert self.refusal(row, area) == (None, None), (dict(row), self)
-        made = code not in self.areas
-        assert row["made_bag"] is (made and outcome in ("parent_created", "child_linked")), dict(row)
-        if outcome == "child_linked":
-            self.links[code] = (row["id"], parent)
-            self.areas[code] = self.areas[parent]
-            assert row["child_count"] == self.inside(parent) <= CAPACITY
-        elif outcome == "bill_linked":
-            self.bills[code] = row["bill"]
-            assert row["bill_count"] == self.on(row["bill"]) <= BILL_CAPACITY
-        else:
-            assert outcome == ("parent_created" if made else "parent_opened")
-            self.areas.setdefault(code, area)
+    async def close(self) -> None:
+        await self._pool.close()
 
 
 class Histories(RuleBasedStateMachine):
@@ -155,6 +99,8 @@ class Histories(RuleBasedStateMachine):
         self.order: list[UUID] = []
         self.answers: dict[UUID, Entry] = {}
         self.writers: list[Writer] = []
+        self.desks: list[Desk] = []
+        self.ticket = 0
         self.runner.run(self._begin())
 
     async def _begin(self) -> None:
@@ -168,23 +114,36 @@ class Histories(RuleBasedStateMachine):
             await self.db.execute("INSERT INTO bills (code, capacity) VALUES ($1, $2)", bill, BILL_CAPACITY)
         self.seen = await self.db.fetchval("SELECT coalesce(max(id), 0) FROM scan_ledger")
         self.writers = [make_writer(self.dsn, capacity=CAPACITY) for _ in range(2)]
+        self.desks = [await Desk.open(self.dsn) for _ in range(2)]
+        self.ticket = (await self.desks[0].returns.open(ACTORS[0], "C&F")).id
+        await self._at_once([Op("scan", parent, None, None, 3, 0, 0) for parent in PARENTS[:2]])
 
-    @rule(ops=st.lists(_op, min_size=1, max_size=10))
+    @rule(ops=st.lists(OPERATIONS, min_size=4, max_size=12))
     def at_once(self, ops: list[Op]) -> None:
         self.runner.run(self._at_once(ops))
 
     async def _at_once(self, ops: list[Op]) -> None:
         work = []
+        by_hand = [op for op in ops if op.what in BY_HAND]
         for op in ops:
+            if op.what in BY_HAND:
+                continue
             scan_id = self.order[-op.again] if 0 < op.again <= len(self.order) else uuid4()
             if scan_id not in self.sent:
                 self.order.append(scan_id)
             self.sent.setdefault(scan_id, []).append(op)
             work.append((scan_id, op))
-        entries = await asyncio.gather(*[self._send(scan_id, op) for scan_id, op in work])
+        refused, entries = await asyncio.gather(
+            asyncio.gather(*[self.desks[op.writer].do(op, self.ticket) for op in by_hand]),
+            asyncio.gather(*[self._send(scan_id, op) for scan_id, op in work]),
+        )
         rows = await self.db.fetch("SELECT * FROM scan_ledger WHERE id > $1 ORDER BY id", self.seen)
-        self._replay(list(rows))
-        self._answered(work, entries, {row["scan_id"] for row in rows})
+        moments = self._replay(list(rows))
+        self._done_by_hand(by_hand, refused, moments, [row["outcome"] for row in rows if row["source"] == DESK])
+        self._answered(work, entries, {row["scan_id"] for row in rows if row["source"] != DESK})
+        if any(op.what == "cancel" for op in by_hand):
+            self.model.returned.clear()
+            self.ticket = (await self.desks[0].returns.open(ACTORS[0], "C&F")).id
         self.seen = max([self.seen, *[row["id"] for row in rows]])
 
     async def _send(self, scan_id: UUID, op: Op) -> Entry:
@@ -194,7 +153,7 @@ class Histories(RuleBasedStateMachine):
                               captured_at=now)  # fmt: skip
         return await submit(writer, RawScan(scan_id, op.code or "", actor, "v1", now, op.parent, op.bill))
 
-    def _replay(self, rows: list[Any]) -> None:
+    def _replay(self, rows: list[Any]) -> list[Model]:
         moments = [copy.deepcopy(self.model)]
         # A parent that is made in a batch is there for the children that come before it in the same statement.
         created = [row for row in rows if row["outcome"] == "parent_created"]
@@ -206,6 +165,19 @@ class Histories(RuleBasedStateMachine):
         for row in rows:
             if row["refusal"] is not None:
                 self._refused(row, moments)
+        return moments
+
+    def _done_by_hand(
+        self, ops: list[Op], refused: list[str | None], moments: list[Model], outcomes: list[str]
+    ) -> None:
+        cancelled = any(op.what == "cancel" for op in ops)
+        for op, reason in zip(ops, refused, strict=True):
+            if op.what == "cancel" or (op.what == "return" and cancelled and reason == "ticket_closed"):
+                continue
+            assert reason in {moment.rule(op, ACTORS[op.actor].area) for moment in moments}, (op, reason)
+        for what, outcome in OUTCOMES.items():
+            done = sum(op.what == what and reason is None for op, reason in zip(ops, refused, strict=True))
+            assert outcomes.count(outcome) == done, (what, outcomes)
 
     def _refused(self, row: Any, moments: list[Model]) -> None:
         actor = next(a for a in ACTORS if (a.user_id, a.scanner) == (row["user_id"], row["scanner"]))
@@ -215,15 +187,21 @@ class Histories(RuleBasedStateMachine):
         reasons: set[tuple[str | None, str | None]] = set()
         # Of several operations sent at once under one scan_id any may have been the first.
         for op in self.sent[row["scan_id"]]:
-            for moment in moments:
-                undone = op.what == "undo"
-                reasons.add((moment.undo_refusal(op, actor.area), None) if undone else moment.refusal(row, actor.area))
+            if op.what == "undo":
+                reasons |= {(moment.undo_refusal(op, actor.area), None) for moment in moments}
+                continue
+            # Entries about different bags are numbered in another order than they are committed in.
+            reasons |= {
+                moment.with_child_of(other, row["code"]).refusal(row, actor.area)
+                for moment in moments
+                for other in moments
+            }
         assert (row["refusal"], row["holder"]) in reasons, (dict(row), reasons)
 
     def _answered(self, work: list[tuple[UUID, Op]], entries: list[Entry], new: set[UUID]) -> None:
         for (scan_id, _), entry in zip(work, entries, strict=True):
             if entry.refusal == "scan_id_reused":
-                assert len({(other.code, other.parent, other.bill) for other in self.sent[scan_id]}) > 1
+                assert len({(other.what, other.code, other.parent, other.bill) for other in self.sent[scan_id]}) > 1
                 continue
             first = self.answers.setdefault(scan_id, entry)
             assert (first.id, first.outcome, first.refusal) == (entry.id, entry.outcome, entry.refusal)
@@ -245,8 +223,7 @@ class Histories(RuleBasedStateMachine):
         bags = await self.db.fetch("SELECT code, area, child_count, status FROM bags")
         assert {row["code"]: row["area"] for row in bags} == self.model.areas
         for row in bags:
-            count = self.model.inside(row["code"])
-            status = "pending" if count == 0 else "completed" if count == CAPACITY else "in_progress"
+            count, status = self.model.inside(row["code"]), self.model.status(row["code"])
             assert (row["child_count"], row["status"]) == (count, status), dict(row)
         held = await self.db.fetch(
             "SELECT p.code, b.code FROM bill_bags k JOIN bags p ON p.id = k.bag_id JOIN bills b ON b.id = k.bill_id"
@@ -263,6 +240,8 @@ class Histories(RuleBasedStateMachine):
     async def _end(self) -> None:
         for writer in self.writers:
             await writer.drain()
+        for desk in self.desks:
+            await desk.close()
         report = await check(self.db)
         await self.db.close()
         assert report.broken == {}

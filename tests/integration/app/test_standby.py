@@ -23,6 +23,7 @@ from tests.integration.app import conftest
 from tests.integration.app.accounts import STRONG, logged_in, make_user
 from tests.integration.app.caches import metric
 from tests.integration.app.conftest import device_key
+from tests.integration.app.http import http_client
 from tests.integration.app.process import ADMIN, PASSWORD, AppProcess, scan_body
 from tests.integration.app.test_cli import command
 from tests.integration.app.wire import Wire
@@ -196,7 +197,7 @@ async def test_scans_devices_logins_and_what_a_change_depends_on_never_touch_it(
 ) -> None:
     since = stage.mark
     headers = {"Authorization": f"Bearer {device_key()}"}
-    async with httpx.AsyncClient(base_url=stage.near.url, headers=headers, timeout=20) as device:
+    async with http_client(base_url=stage.near.url, headers=headers, timeout=20) as device:
         assert (await device.post("/api/v1/scans", json=scan_body("SB10001"))).status_code == 201
         assert (await device.post("/api/v1/scans", json=scan_body("DEVICECHILD1", "SB10001"))).status_code == 201
         many = {"scans": [scan_body(f"DEVICECHILD{number}", "SB10001") for number in range(2, 6)]}
@@ -233,12 +234,13 @@ async def test_who_changed_something_finds_it_at_once_whichever_app_he_asks(
             assert "SB20001" in await codes(admin)
             assert "SB20001" in await codes(far)
             token = (await far.post("/api/v1/profile/tokens", json={"name": "t", "scopes": ["lookup"]})).json()["token"]
-            async with httpx.AsyncClient(base_url=stage.far.url, timeout=20) as script:
+            async with http_client(base_url=stage.far.url, timeout=20) as script:
                 script.headers["Authorization"] = f"Bearer {token}"
                 found = (await script.get("/api/v1/bags", params={"limit": 200})).json()
                 assert "SB20001" in {bag["code"] for bag in found["items"]}
             # Who changed nothing is answered from a standby that does not have it: it does stand still.
-            assert await served(other)
+            # A slow moment may have sent him to the primary: the standby is taken again by itself.
+            await until(lambda: served(other))
             assert "SB20001" not in await codes(other)
         await until(lambda: served(far))
         assert "SB20001" in await codes(far)

@@ -83,6 +83,24 @@ def test_a_read_replica_is_found_by_its_own_name_or_not_at_all(bindings: Path) -
     assert given.replica_max_lag == 30
 
 
+def test_a_read_replica_may_be_told_of_beside_the_database_whose_login_it_takes(bindings: Path) -> None:
+    environ = {"SERVICE_BINDING_ROOT": str(bindings)}
+    found = Bindings(environ)
+    before, mark = found.content("database"), found.mark("database-replica")
+    assert mark == found.mark("database"), "it comes with that binding"
+    (bindings / "database" / "replica-host").write_text("ro.example")
+    (bindings / "database" / "replica-port").write_text("5444")
+    replica, primary = found.database_replica(), found.database()
+    assert replica is not None
+    assert replica.where == f"ro.example:5444/{primary.database}"
+    assert (replica.username, replica.password) == (primary.username, primary.password)
+    assert found.mark("database-replica") != mark
+    assert found.content("database") == before, "who talks to the primary goes on as before"
+    assert Bindings({**environ, **GOOD}).database_replica() is None, "of another database than the environment names"
+    (bindings / "database" / "replica-host").unlink()
+    assert found.database_replica() is None
+
+
 def test_everything_missing_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.load({})

@@ -19,6 +19,7 @@ from tracetrack_app.domain.people import Permission
 from tracetrack_app.http.legacy.bill_shapes import number
 from tracetrack_app.http.legacy.common import answered, asked, done
 from tracetrack_app.http.replies import reply, service_of
+from tracetrack_app.reload import vitals
 from tracetrack_app.store.writer import UnavailableError
 
 _began = time.monotonic()
@@ -81,6 +82,7 @@ async def system_health(request: Request) -> Response:
             "redis_reachable": await _redis_answers(request),
         },
         "read_replica": service.standby.vitals(),
+        "bindings": vitals(service.reloads),
         "memory": _memory(),
         "errors": _errors(service.writer.depth),
     }

@@ -11,8 +11,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tracetrack_app.domain.people import Permission
 from tracetrack_app.http.auth.caller import Caller, identify, require
+from tracetrack_app.http.frames import writer_of
 from tracetrack_app.http.replies import ProblemError
-from tracetrack_app.store.feed import Feed, Subscriber
+from tracetrack_app.store.feed import Feed
 from tracetrack_app.store.writer import UnavailableError
 
 CHECK_EVERY = 15.0
@@ -33,14 +34,12 @@ async def events(socket: WebSocket) -> None:
         await socket.close(_closing(error), str(error)[:120])
         return
     feed: Feed = request.app.state.service.feed
-    subscriber = feed.subscribe(caller.principal)
+    subscriber = feed.subscribe(caller.principal, writer_of(socket.scope))
     try:
         await socket.accept()
         async with asyncio.TaskGroup() as group:
-            sending = group.create_task(_send(socket, subscriber))
             checking = group.create_task(_check(socket, request, caller))
             await _until_closed(socket)
-            sending.cancel()
             checking.cancel()
     except* WebSocketDisconnect:
         pass
@@ -61,11 +60,6 @@ def _closing(error: ProblemError | UnavailableError) -> int:
     if isinstance(error, UnavailableError):
         return _AGAIN
     return _UNAUTHORIZED if error.status == 401 else _FORBIDDEN
-
-
-async def _send(socket: WebSocket, subscriber: Subscriber) -> None:
-    while True:
-        await socket.send_text(await subscriber.next())
 
 
 async def _check(socket: WebSocket, request: Request, caller: Caller) -> None:

@@ -147,7 +147,14 @@ async def get_ticket(service: Here, caller: _Clerk, ticket: _TicketPath) -> Tick
     "/{ticket}/scans",
     status_code=201,
     responses=documented(
-        [Rule.TICKET_NOT_FOUND, Rule.TICKET_CLOSED, Rule.BAG_NOT_FOUND, Rule.WRONG_BAG_TYPE, Rule.ON_NO_BILL]
+        [
+            Rule.TICKET_NOT_FOUND,
+            Rule.TICKET_CLOSED,
+            Rule.BAG_NOT_FOUND,
+            Rule.WRONG_BAG_TYPE,
+            Rule.ON_NO_BILL,
+            Rule.ALREADY_RETURNED,
+        ]
     ),
 )
 async def scan_return(service: Here, caller: _Clerk, ticket: _TicketPath, body: ReturnIn) -> ReturnOut:

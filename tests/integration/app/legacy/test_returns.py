@@ -67,6 +67,18 @@ async def test_what_cannot_come_back_is_refused_at_200(worker: httpx.AsyncClient
     refused(await worker.post(f"/ipt/scan/{number}/process", data={"qr_code": "SB00001"}), "ticket_closed")
 
 
+async def test_a_parent_comes_back_once_on_a_ticket(worker: httpx.AsyncClient, sql: Any) -> None:
+    await parent(worker, "SB00001", "CHILD1")
+    await bill(worker, "B-1", "SB00001")
+    first, second = await ticket(worker), await ticket(worker)
+    assert (await worker.post(f"/ipt/scan/{first}/process", data={"qr_code": "SB00001"})).json()["success"] is True
+    await bill(worker, "B-2", "SB00001")
+    again = await worker.post(f"/ipt/scan/{first}/process", data={"qr_code": "SB00001"})
+    refused(again, "already_returned", "finalise this ticket and return it on another")
+    assert await sql.fetchval("SELECT count(*) FROM bill_bags WHERE removed_at IS NULL") == 1
+    assert (await worker.post(f"/ipt/scan/{second}/process", data={"qr_code": "SB00001"})).json()["success"] is True
+
+
 async def test_cancelling_puts_back_what_still_can_be(worker: httpx.AsyncClient) -> None:
     for code in ("SB00001", "SB00002"):
         await parent(worker, code)
