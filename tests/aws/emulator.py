@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -36,24 +38,32 @@ class Faults:
         service: str,
         operation: str,
         *,
-        kind: Literal["throttle", "error", "lost", "latency"],
+        kind: Literal["throttle", "error", "lost", "latency", "hold-before", "hold-after"],
         times: int | None = 1,
         probability: float | None = None,
         seconds: float | None = None,
         code: str | None = None,
         status: int | None = None,
         match: dict[str, Any] | None = None,
-    ) -> None:
-        """Spoil the next `times` calls (None: all) of an operation such as ("iot", "CreateThing"); "*" is any.
+        about: Sequence[str] = (),
+        skip: int = 0,
+        freeze: bool = False,
+    ) -> int:
+        """Spoil the next `times` calls (None: all) of an operation such as ("iot", "CreateThing"); "*" is any. Gives
+        the id of the rule.
 
         throttle and error answer without executing; lost executes and drops the connection; latency waits `seconds`
-        first. `match` narrows to calls with these parameters, `probability` (0-1) to some of them.
+        first; hold-before and hold-after stop the call, see `Emulator.held`. `match` narrows to calls with these
+        parameters, `about` to those with one of these texts in a parameter, `probability` (0-1) to some of them;
+        `skip` lets so many pass first. `freeze`, of a hold: every later call, about the same, is held as well, before
+        it is executed.
         """
         rule = {
             **{"service": service, "operation": operation, "kind": kind, "times": times, "probability": probability},
             **{"seconds": seconds, "code": code, "status": status, "match": match or {}},
+            **{"about": list(about), "skip": skip, "freeze": freeze},
         }
-        self._emulator.control("POST", "faults", rule)
+        return int(self._emulator.control("POST", "faults", rule)["id"])
 
     def clear(self) -> None:
         self._emulator.control("DELETE", "faults")
@@ -63,21 +73,70 @@ class Faults:
         return list(self._emulator.control("GET", "faults"))
 
 
+@dataclass(frozen=True)
+class HeldCall:
+    """A call that a rule stopped `before` it was executed or `after`; `first` is false for one that was frozen."""
+
+    id: int
+    rule: int
+    first: bool
+    moment: str
+    service: str
+    operation: str
+    params: dict[str, Any]
+
+
+class Held:
+    """The calls that are stopped now: by rules of kind hold-before and hold-after."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def wait(self, *rules: int, seconds: float = 30.0) -> list[HeldCall]:
+        """The calls held as soon as each of `rules` holds one; what there is when `seconds` (50 at most) are over."""
+        query = "&".join([*(f"rule={rule}" for rule in rules), f"seconds={min(seconds, 50.0)}"])
+        return [HeldCall(**call) for call in self._emulator.control("GET", f"held?{query}")]
+
+    def release(self, calls: Sequence[HeldCall] | None = None) -> list[HeldCall]:
+        """Let calls go on; with None all of them, and no further one is held. Returns when they are answered."""
+        return self._decide("release", calls)
+
+    def drop(self, calls: Sequence[HeldCall] | None = None) -> list[HeldCall]:
+        """Cut calls off: their callers get no answer, and what was held before never happens. With None all of them,
+        and no further one is held."""
+        return self._decide("drop", calls)
+
+    def _decide(self, then: str, calls: Sequence[HeldCall] | None) -> list[HeldCall]:
+        asked = {"then": then, "calls": None if calls is None else [call.id for call in calls]}
+        return [HeldCall(**call) for call in self._emulator.control("POST", "held", asked)]
+
+
 class Emulator:
-    """Starts on a free loopback port and ends with the test run. Delays in seconds; `options` as the command takes."""
+    """Starts on a free loopback port and ends with the test run. Delays in seconds.
+
+    `backing` "shared": one PostgreSQL and one Redis behind all endpoints, for hundreds of instances.
+    """
 
     def __init__(
-        self, *, create_seconds: float = 0.3, modify_seconds: float = 0.3, delete_seconds: float = 0.3
+        self,
+        *,
+        create_seconds: float = 0.3,
+        modify_seconds: float = 0.3,
+        delete_seconds: float = 0.3,
+        backing: Literal["own", "shared"] = "own",
     ) -> None:
         self._delays = {"create": create_seconds, "modify": modify_seconds, "delete": delete_seconds}
+        self._backing = backing
         self._process: subprocess.Popen[str] | None = None
         self.log = Path("/dev/null")
         self.endpoint_url = ""
         self.faults = Faults(self)
+        self.held = Held(self)
 
     def start(self) -> Self:
         """Start, and return once it answers. EmulatorError with the end of its log when it does not."""
         command = [sys.executable, "-m", "tests.aws", "--port", "0", "--until-stdin-closes"]
+        command += ["--backing", self._backing]
         for name, seconds in self._delays.items():
             command += [f"--{name}-seconds", str(seconds)]
         self.log = Path(tempfile.mkdtemp(prefix="tracetrack-aws-log-")) / "emulator.log"
@@ -147,6 +206,24 @@ class Emulator:
     def quotas(self, enabled: bool, limits: dict[str, float] | None = None) -> None:
         """Enforce AWS's API rates; `limits` overrides single ones: {"iot:CreateThing": calls per second}."""
         self.control("PUT", "quotas", {"enabled": enabled, "limits": limits or {}})
+
+    def clock(self, **seconds: float) -> None:
+        """Other delays until the reset: create_seconds, modify_seconds, delete_seconds, optimize_seconds,
+        storage_cooldown_seconds, stale_seconds."""
+        self.control("PUT", "clock", seconds)
+
+    def stale(self, calls: dict[str, float]) -> None:
+        """How many seconds single describes show what was before a write: {"rds:DescribeDBInstances": 0.5}."""
+        self.control("PUT", "stale", calls)
+
+    def maintenance(
+        self, service: Literal["rds", "elasticache"], identifier: str | None = None, *, minor_versions: bool = False
+    ) -> list[str]:
+        """Open the maintenance window of one instance or group, or of all: what is pending is applied. With
+        `minor_versions` those that allow it get the newest minor version. The identifiers for which something was due.
+        """
+        asked = {"service": service, "identifier": identifier, "minor_versions": minor_versions}
+        return list(self.control("POST", "maintenance", asked))
 
     def ca(self) -> str:
         """The CA of the databases and caches, in PEM."""

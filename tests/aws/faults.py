@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-KINDS = ("throttle", "error", "lost", "latency")
+HOLDS = ("hold-before", "hold-after")
+KINDS = ("throttle", "error", "lost", "latency", *HOLDS)
 
 _IOT_RATES = {
     350: "DescribeThing",
@@ -38,7 +39,11 @@ QUOTAS: dict[tuple[str, str], tuple[float, float]] = {
 
 @dataclass
 class Fault:
-    """One rule; `times` None means always, `match` compares parameters of the call by equality."""
+    """One rule; `times` None means always, `match` compares parameters of the call by equality.
+
+    `about`: only calls with one of these texts in a parameter. `skip`: that many calls pass first. `freeze`, of a
+    hold: from when it holds a call, every later one (only those `about` the same) is held before it is executed.
+    """
 
     service: str
     operation: str
@@ -49,15 +54,24 @@ class Fault:
     code: str | None = None
     status: int | None = None
     match: dict[str, Any] = field(default_factory=dict)
+    about: list[str] = field(default_factory=list)
+    skip: int = 0
+    freeze: bool = False
     id: int = 0
     fired: int = 0
+    passed: int = 0
+
+    def concerns(self, params: Mapping[str, Any]) -> bool:
+        """Whether a call with these parameters is one of those `about` which the rule is."""
+        texts = [value for value in params.values() if isinstance(value, str)]
+        return not self.about or any(about in text for about in self.about for text in texts)
 
     def applies(self, service: str, operation: str, params: Mapping[str, Any]) -> bool:
         if self.service not in ("*", service) or self.operation not in ("*", operation):
             return False
         if self.times is not None and self.fired >= self.times:
             return False
-        if any(params.get(name) != value for name, value in self.match.items()):
+        if any(params.get(name) != value for name, value in self.match.items()) or not self.concerns(params):
             return False
         return self.probability is None or random.random() < self.probability
 
@@ -79,16 +93,29 @@ class Faults:
             raise ValueError(f"fault.kind: {fault.kind!r} is none of {', '.join(KINDS)}")
         if fault.kind == "latency" and not fault.seconds:
             raise ValueError("fault.seconds: a latency needs its seconds")
-        fault.id, fault.fired = next(self._ids), 0
+        if fault.freeze and fault.kind not in HOLDS:
+            raise ValueError(f"fault.freeze: only {' and '.join(HOLDS)} can freeze what comes later")
+        fault.id, fault.fired, fault.passed = next(self._ids), 0, 0
         self.rules.append(fault)
         return fault
 
     def pick(self, service: str, operation: str, params: Mapping[str, Any]) -> Fault | None:
         for fault in self.rules:
             if fault.applies(service, operation, params):
+                if fault.passed < fault.skip:
+                    fault.passed += 1
+                    continue
                 fault.fired += 1
                 return fault
         return None
+
+    def freezing(self, params: Mapping[str, Any]) -> Fault | None:
+        """The hold that has frozen what a call with these parameters is about."""
+        return next((fault for fault in self.rules if fault.freeze and fault.fired and fault.concerns(params)), None)
+
+    def end_holds(self) -> None:
+        """Hold no further call."""
+        self.rules[:] = [fault for fault in self.rules if fault.kind not in HOLDS]
 
 
 class Quotas:

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import ClientSession, web
+from aiohttp import ClientConnectionError, ClientSession, web
+from cryptography import x509
 from yarl import URL
 
 from tests.aws import pages, protocol, validation
 from tests.aws.faults import Fault, Faults, Journal, Quotas, Record
+from tests.aws.holds import HeldCall, Holds, Moment
 
 MINISTACK_SERVICES = ("iot", "iot-data")
 UNSUPPORTED_HEADER = "x-tracetrack-unsupported"
@@ -31,6 +33,7 @@ class Front:
         self.upstreams = upstreams
         self.quotas = quotas
         self.faults = Faults()
+        self.holds = Holds()
         self.journal = Journal()
         self._session = session
 
@@ -40,19 +43,41 @@ class Front:
         url = f"{request.scheme}://{request.host}{request.raw_path}"
         began = time.time()
         call = protocol.decode(request.method, url, headers, body)
-        record = Record(call.service, call.operation, call.region, began, params=_shown(call))
+        params = _told(call)
+        record = Record(call.service, call.operation, call.region, began, params=_shown(params))
         self.journal.calls.append(record)
-        fault = self.faults.pick(call.service, call.operation, call.params)
-        status, answer_headers, answer = await self._answer(call, fault, request.method, url, headers, body)
-        record.duration = round(time.time() - began, 4)
-        record.status = status
-        record.error = _error_code(status, answer_headers, answer)
-        record.fault = fault.kind if fault else None
-        if fault and fault.kind == "lost":
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response(status=499)
-        return web.Response(status=status, headers=answer_headers, body=answer)
+        frozen = self.faults.freezing(params)
+        fault = frozen or self.faults.pick(call.service, call.operation, params)
+        held: HeldCall | None = None
+        try:
+            if fault and (frozen or fault.kind == "hold-before"):
+                record.fault = "hold-before"
+                held = self._hold(fault, frozen is None, "before", record)
+                if not await held.decision:
+                    record.status, record.error = 499, "Dropped"
+                    return _cut_off(request)
+            status, answer_headers, answer = await self._answer(call, fault, request.method, url, headers, body)
+            record.duration = round(time.time() - began, 4)
+            record.status = status
+            record.error = _error_code(status, answer_headers, answer)
+            record.fault = record.fault or (fault.kind if fault else None)
+            if fault and fault.kind == "hold-after" and not frozen:
+                held = self._hold(fault, True, "after", record)
+                if not await held.decision:
+                    return _cut_off(request)
+            if fault and fault.kind == "lost":
+                return _cut_off(request)
+            response = web.Response(status=status, headers=answer_headers, body=answer)
+            if held:
+                # Whoever lets it go on is told when the answer has gone out.
+                await _send(request, response)
+            return response
+        finally:
+            if held:
+                self.holds.end(held)
+
+    def _hold(self, fault: Fault, first: bool, moment: Moment, record: Record) -> HeldCall:
+        return self.holds.begin(fault.id, first, moment, record.service, record.operation, record.params)
 
     async def _answer(
         self, call: protocol.Call, fault: Fault | None, method: str, url: str, headers: dict[str, str], body: bytes
@@ -103,12 +128,40 @@ class Front:
         return protocol.error(call, "UnsupportedByEmulator", message, 400)
 
 
-def _shown(call: protocol.Call) -> dict[str, Any]:
+async def _send(request: web.Request, response: web.Response) -> None:
+    try:
+        await response.prepare(request)
+        await response.write_eof()
+    except (ClientConnectionError, ConnectionError):
+        # The caller is gone: nobody is told.
+        pass
+
+
+def _cut_off(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=499)
+
+
+def _told(call: protocol.Call) -> dict[str, Any]:
+    """The parameters, and `subject`: the common name in a certificate signing request, which says whom it is for."""
+    request = call.params.get("certificateSigningRequest")
+    if not isinstance(request, str):
+        return call.params
+    try:
+        subject = x509.load_pem_x509_csr(request.encode()).subject
+    except ValueError:
+        return call.params
+    names = subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return {**call.params, **({"subject": str(names[0].value)} if names else {})}
+
+
+def _shown(params: dict[str, Any]) -> dict[str, Any]:
     def harmless(name: str, value: Any) -> bool:
         short = isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 200)
         return short and not any(word in name.lower() for word in _SECRETS)
 
-    return {name: value for name, value in call.params.items() if harmless(name, value)}
+    return {name: value for name, value in params.items() if harmless(name, value)}
 
 
 def _error_code(status: int, headers: dict[str, str], body: bytes) -> str | None:

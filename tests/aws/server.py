@@ -34,6 +34,7 @@ from tests.aws import corrections
 from tests.aws.authority import Authority
 from tests.aws.faults import Quotas
 from tests.aws.front import Front
+from tests.aws.holds import HeldCall
 from tests.aws.parent import when_input_ends
 from tests.aws.settings import ACCOUNT, Settings, parse
 from tests.backing import free_port
@@ -101,6 +102,7 @@ class Server:
             port = runner.addresses[0][1]
             print(json.dumps({"endpoint": f"http://{self.settings.host}:{port}"}), flush=True)
             await ended.wait()
+            await self._let_go(go_on=False)
             await runner.cleanup()
 
     def close(self) -> None:
@@ -132,7 +134,12 @@ class Server:
             ("GET", "faults"): self._faults,
             ("POST", "faults"): self._add_fault,
             ("DELETE", "faults"): self._clear_faults,
+            ("GET", "held"): self._held,
+            ("POST", "held"): self._decide,
             ("PUT", "quotas"): self._quotas,
+            ("PUT", "clock"): self._clock,
+            ("PUT", "stale"): self._stale,
+            ("POST", "maintenance"): self._maintenance,
             ("POST", "reset"): self._reset,
         }
         for (method, name), handler in routes.items():
@@ -162,22 +169,77 @@ class Server:
 
     async def _clear_faults(self, _: web.Request) -> web.Response:
         self.front.faults.rules.clear()
+        await self._let_go(go_on=True)
         return web.json_response({})
+
+    async def _held(self, request: web.Request) -> web.Response:
+        """The calls held, once each of the rules `?rule=` holds one, or after `seconds`."""
+        try:
+            rules = {int(rule) for rule in request.query.getall("rule", [])}
+            seconds = float(request.query.get("seconds", 0))
+        except ValueError as wrong:
+            return web.json_response({"error": f"rule and seconds: give numbers ({wrong})"}, status=400)
+        return _held_answer(await self.front.holds.wait(rules, seconds))
+
+    async def _decide(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        then, ids = asked.get("then"), asked.get("calls")
+        if then not in ("release", "drop"):
+            return web.json_response({"error": f"then: {then!r} is neither release nor drop"}, status=400)
+        if ids is None:
+            self.front.faults.end_holds()
+        return _held_answer(await self.front.holds.decide(ids, then == "release"))
+
+    async def _let_go(self, go_on: bool) -> None:
+        self.front.faults.end_holds()
+        await self.front.holds.decide(None, go_on)
 
     async def _quotas(self, request: web.Request) -> web.Response:
         asked = await request.json()
         self.front.quotas.set(bool(asked.get("enabled")), asked.get("limits", {}))
         return web.json_response({"enabled": self.front.quotas.enabled})
 
+    async def _clock(self, request: web.Request) -> web.Response:
+        try:
+            self.estate.tick(await request.json())
+        except ValueError as wrong:
+            return web.json_response({"error": str(wrong)}, status=400)
+        return web.json_response({})
+
+    async def _stale(self, request: web.Request) -> web.Response:
+        try:
+            self.estate.views.set(await request.json())
+        except ValueError as wrong:
+            return web.json_response({"error": str(wrong)}, status=400)
+        return web.json_response({})
+
+    async def _maintenance(self, request: web.Request) -> web.Response:
+        """Open the maintenance window of one object of a service, or of all."""
+        asked = await request.json()
+        window = self.estate.windows.get(asked.get("service"))
+        if window is None:
+            known = ", ".join(self.estate.windows)
+            return web.json_response({"error": f"maintenance.service: {asked.get('service')!r}: {known}"}, status=400)
+        try:
+            due = await asyncio.to_thread(window, asked.get("identifier"), bool(asked.get("minor_versions")))
+        except ValueError as wrong:
+            return web.json_response({"error": str(wrong)}, status=400)
+        return web.json_response(due)
+
     async def _reset(self, _: web.Request) -> web.Response:
         """Back to an account with nothing in it: no resources, faults, calls or quotas."""
         self.front.faults.rules.clear()
+        await self._let_go(go_on=False)
         self.front.quotas.set(self.settings.quotas, {})
         await asyncio.to_thread(self.estate.reset)
         async with self.session.post(f"{self.front.upstreams['ministack']}/_ministack/reset") as answer:
             answer.raise_for_status()
         self.front.journal.reset()
         return web.json_response({})
+
+
+def _held_answer(calls: list[HeldCall]) -> web.Response:
+    return web.json_response([call.shown() for call in calls])
 
 
 def main() -> None:

@@ -8,13 +8,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ACCOUNT = "123456789012"
+_DELAYS: dict[str, float] = {
+    "create_seconds": 2,
+    "modify_seconds": 1,
+    "delete_seconds": 1,
+    "optimize_seconds": 1,
+    "storage_cooldown_seconds": 6 * 3600,
+    "stale_seconds": 0,
+}
 
 
 @dataclass(frozen=True)
 class Settings:
     """`host`/`port`: where the endpoint listens (0: a free port). `advertise`: the host in the endpoints of instances
-    and caches. `backing_host`: the address their servers listen on. Delays in seconds. `quotas`: enforce API rates.
-    `until_stdin_closes`: end when standard input does, so that no emulator outlives the test run that started it.
+    and caches. `backing_host`: the address their servers listen on. Delays in seconds: `optimize_seconds` a database is
+    in storage-optimization after its storage has changed, and for `storage_cooldown_seconds` it may not change again;
+    for `stale_seconds` a describe shows what was before a write. `quotas`: enforce API rates. `backing`: "own" starts a
+    server for each instance and cache, "shared" puts one PostgreSQL and one Redis behind all. `until_stdin_closes`: end
+    when standard input does, so that no emulator outlives the test run that started it.
     """
 
     host: str
@@ -24,7 +35,11 @@ class Settings:
     create_seconds: float
     modify_seconds: float
     delete_seconds: float
+    optimize_seconds: float
+    storage_cooldown_seconds: float
+    stale_seconds: float
     quotas: bool
+    backing: str
     until_stdin_closes: bool
 
 
@@ -40,10 +55,16 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--advertise", default=default("ADVERTISE", "127.0.0.1"), help="host in the endpoints of databases and caches"
     )
-    parser.add_argument("--create-seconds", type=float, default=float(default("CREATE_SECONDS", "2")))
-    parser.add_argument("--modify-seconds", type=float, default=float(default("MODIFY_SECONDS", "1")))
-    parser.add_argument("--delete-seconds", type=float, default=float(default("DELETE_SECONDS", "1")))
+    for name, seconds in _DELAYS.items():
+        given_delay = float(default(name.upper(), str(seconds)))
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=given_delay)
     parser.add_argument("--quotas", action="store_true", default=default("QUOTAS", "") == "1", help="enforce API rates")
+    parser.add_argument(
+        "--backing",
+        choices=("own", "shared"),
+        default=default("BACKING", "own"),
+        help="a server for each instance and cache, or one behind all of them",
+    )
     parser.add_argument("--until-stdin-closes", action="store_true")
     given = parser.parse_args(arguments)
     return Settings(backing_host=given.host, **vars(given))

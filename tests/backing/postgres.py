@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -25,7 +26,8 @@ class PostgresServer(ServerProcess):
     """PostgreSQL with one superuser whose password is checked (scram-sha-256).
 
     `fast` gives up durability across a machine crash (not across a kill of the server); `tls_cert` and `tls_key`
-    turn TLS on (the caller's files are copied, their mode does not matter); `settings` are `name=value` for postgres.
+    turn TLS on (the caller's files are copied, their mode does not matter); `settings` are `name=value` for postgres,
+    and so is `next_start`, which may be changed between two starts.
     """
 
     name = "postgres"
@@ -55,6 +57,7 @@ class PostgresServer(ServerProcess):
         self.database = database
         self._tls = (tls_cert, tls_key)
         self._settings = [*(_FAST if fast else ()), *settings]
+        self.next_start: tuple[str, ...] = ()
 
     def start(self, timeout: float = 30.0) -> Self:
         """Start and wait until it answers; seconds. Backends of a killed server may need a moment to let go."""
@@ -83,6 +86,10 @@ class PostgresServer(ServerProcess):
         return self.dsn_for(self.database)
 
     def _prepare(self) -> None:
+        self.initialize()
+
+    def initialize(self) -> None:
+        """Make an empty data directory, if there is none yet; `start` does so, too."""
         if (self.data / "PG_VERSION").exists():
             return
         password_file = self.directory / "password"
@@ -101,6 +108,7 @@ class PostgresServer(ServerProcess):
             "max_connections=200",
             "shared_buffers=64MB",
             *self._settings,
+            *self.next_start,
         ]
         cert, key = self._tls
         if cert and key:
@@ -129,7 +137,9 @@ class PostgresServer(ServerProcess):
         )
 
     def _answers(self) -> bool:
-        if self._psql("select 1", "postgres").returncode != 0:
+        told = self._psql("select pg_is_in_recovery()", "postgres")
+        # A server that replays a log answers meanwhile, from an earlier moment; only a standby shall.
+        if told.returncode != 0 or (told.stdout.strip() == "t" and not (self.data / "standby.signal").exists()):
             return False
         if self.sql(f"select 1 from pg_database where datname = '{self.database}'", "postgres") != "1":
             self.sql(f'create database "{self.database}"', "postgres")
@@ -146,10 +156,53 @@ class PostgresServer(ServerProcess):
         standby = PostgresServer(
             user=self.user, password=self.password, database=self.database, fast=fast, settings=settings
         )
-        source = f"host={self.host} port={self.port} user={self.user} password={self.password}"
-        command = [self._bin["pg_basebackup"], "-D", str(standby.data), "-R", "-c", "fast", "-X", "stream", "--no-sync"]
-        self._run([*command, "-d", source])
+        self.backup_into(standby, follow=True)
         return standby
+
+    def backup_into(self, target: PostgresServer, *, follow: bool = False) -> None:
+        """A base backup of this running server as the data of `target`, which has none yet; `follow`: as a standby."""
+        command = [self._bin["pg_basebackup"], "-D", str(target.data), "-c", "fast", "-X", "stream", "--no-sync"]
+        source = f"host={self.host} port={self.port} user={self.user} password={self.password}"
+        self._run([*command, *(["-R"] if follow else []), "-d", source])
+
+    def copy_into(self, target: PostgresServer) -> None:
+        """A copy of this server's data, while it is not running, as the data of `target`, which has none yet."""
+        self._run(["cp", "-a", str(self.data), str(target.data)])
+
+    def copy_log(self, target: Path) -> None:
+        """The write-ahead log of this running server up to now, in a new folder that a recovery can read."""
+        # A recovery to a time ends at the first commit after that time: this is one.
+        self.sql("select pg_current_xact_id()", "postgres")
+        self.sql("select pg_switch_wal()", "postgres")
+        self._run(["cp", "-a", str(self.data / "pg_wal"), str(target)])
+
+    def recover_from(self, log: Path, until: datetime | None) -> None:
+        """Make the next start replay a copied log over this server's data: to its end, or to a time (UTC, naive)."""
+        # Data that were recovered themselves still have the time of that recovery.
+        time_line = f"{until.isoformat(sep=' ')}+00" if until is not None else ""
+        lines = [
+            f"restore_command = 'cp {log}/%f %p'",
+            f"recovery_target_time = '{time_line}'",
+            "recovery_target_action = 'promote'",
+        ]
+        with (self.data / "postgresql.auto.conf").open("a") as file:
+            file.write("\n".join(lines) + "\n")
+        signal_file = self.data / "recovery.signal"
+        signal_file.touch()
+        self._give(signal_file)
+
+    def has_log_since(self, base: PostgresServer) -> bool:
+        """Whether this server still has all of its log since its data were those of `base`, which is not running."""
+        program = find_binary("pg_controldata", "postgresql", *_binary_folders())
+        told = subprocess.run(
+            [program, "-D", str(base.data)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "LC_ALL": "C"},
+        ).stdout
+        first = next(line.split()[-1] for line in told.splitlines() if "REDO WAL file" in line)
+        return (self.data / "pg_wal" / first).exists()
 
     def drop_database(self, name: str) -> None:
         """Drop a database and the connections to it."""

@@ -82,9 +82,18 @@ class ServerProcess:
         self._give(target)
         return target
 
+    def _environment(self) -> dict[str, str]:
+        """The caller's home is not for the server's account to look into."""
+        return {**os.environ, "HOME": str(self.directory)}
+
     def _run(self, command: Sequence[str]) -> None:
         done = subprocess.run(
-            [*self._prefix, *command], capture_output=True, text=True, cwd=self.directory, check=False
+            [*self._prefix, *command],
+            capture_output=True,
+            text=True,
+            cwd=self.directory,
+            env=self._environment(),
+            check=False,
         )
         if done.returncode != 0:
             raise BackingError(f"{Path(command[0]).name} failed ({done.returncode}): {done.stderr or done.stdout}")
@@ -125,6 +134,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
+                env=self._environment(),
                 start_new_session=True,
             )
         self._wait(self._answers, timeout)

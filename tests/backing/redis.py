@@ -10,14 +10,15 @@ from io import BufferedRWPair
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.backing.process import ServerProcess, find_binary
+from tests.backing.process import BackingError, ServerProcess, find_binary
 
 
 class RedisServer(ServerProcess):
     """Redis with a password; `persistent` keeps an append-only file, so that data outlives kill and restart.
 
     With `tls_cert` and `tls_key` it speaks TLS only (no client certificate asked). `user` adds an ACL user beside
-    `default`, with the same password, as a managed cache has it.
+    `default`, with the same password, as a managed cache has it. `settings` are lines of its configuration, and so is
+    `next_start`, which may be changed between two starts. `clients` are users that its keeper has made.
     """
 
     name = "redis"
@@ -43,6 +44,8 @@ class RedisServer(ServerProcess):
         self._tls = (tls_cert, tls_key) if tls_cert and tls_key else None
         self._persistent = persistent
         self._settings = settings
+        self.next_start: tuple[str, ...] = ()
+        self.clients: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -70,9 +73,21 @@ class RedisServer(ServerProcess):
         if self.user and self.password:
             lines.append(f"user {self.user} on >{self.password} ~* &* +@all")
         config = self.directory / "redis.conf"
-        config.write_text("\n".join([*lines, *self._settings]) + "\n")
+        config.write_text("\n".join([*lines, *self._settings, *self.next_start]) + "\n")
         config.chmod(0o600)
         self._give(config)
+
+    def saved(self) -> bytes:
+        """The data of the running server."""
+        if self.command("SAVE") != "+OK":
+            raise BackingError("redis did not save its data")
+        return (self.directory / "dump.rdb").read_bytes()
+
+    def load(self, data: bytes) -> None:
+        """The data that the server begins with at its next start, unless it is persistent."""
+        dump = self.directory / "dump.rdb"
+        dump.write_bytes(data)
+        self._give(dump)
 
     def _command(self) -> list[str]:
         return [self._server, str(self.directory / "redis.conf")]

@@ -101,7 +101,7 @@ def test_a_deleted_group_is_gone_and_leaves_its_snapshot(cache: Any) -> None:
     assert described(cache)["Status"] == "deleting"
     until(lambda: not cache.describe_replication_groups()["ReplicationGroups"])
     refused("ReplicationGroupNotFoundFault", cache.describe_replication_groups, **NAME)
-    assert cache.describe_snapshots(SnapshotName="final")["Snapshots"][0]["SnapshotStatus"] == "available"
+    until(lambda: cache.describe_snapshots(SnapshotName="final")["Snapshots"][0]["SnapshotStatus"] == "available")
     with connect(group) as client, pytest.raises(redis.ConnectionError):
         client.ping()
     refused("ReplicationGroupNotFoundFault", cache.list_tags_for_resource, ResourceName=group["ARN"])

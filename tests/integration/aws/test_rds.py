@@ -8,50 +8,8 @@ import asyncpg
 import pytest
 
 from tests.aws.emulator import Emulator
+from tests.integration.aws.databases import CREATE, NAME, available, described, query
 from tests.integration.aws.support import TAGS, refused, until
-
-CREATE = {
-    "DBInstanceIdentifier": "kind-default-demo",
-    "Engine": "postgres",
-    "EngineVersion": "17",
-    "DBInstanceClass": "db.t4g.micro",
-    "AllocatedStorage": 20,
-    "MasterUsername": "tracetrack",
-    "MasterUserPassword": "first-password",
-    "DBName": "tracetrack",
-    "CopyTagsToSnapshot": True,
-    "Tags": TAGS,
-}
-NAME = {"DBInstanceIdentifier": CREATE["DBInstanceIdentifier"]}
-
-
-@pytest.fixture
-def rds(aws: Emulator) -> Any:
-    return aws.client("rds")
-
-
-def described(rds: Any) -> Any:
-    return rds.describe_db_instances(**NAME)["DBInstances"][0]
-
-
-def available(rds: Any) -> Any:
-    return until(lambda: instance if (instance := described(rds))["DBInstanceStatus"] == "available" else None)
-
-
-async def query(instance: Any, password: str, statement: str, **tls: Any) -> Any:
-    endpoint = instance["Endpoint"]
-    connection = await asyncpg.connect(
-        host=endpoint["Address"],
-        port=endpoint["Port"],
-        user="tracetrack",
-        password=password,
-        database="tracetrack",
-        **(tls or {"ssl": "require"}),
-    )
-    try:
-        return await connection.fetchval(statement)
-    finally:
-        await connection.close()
 
 
 async def test_an_instance_becomes_available_and_is_a_postgresql(rds: Any, aws: Emulator, tmp_path: Path) -> None:
