@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from prometheus_client import Counter, Histogram
 
 from ..engine.errors import ReconcileError
-from .calls import CALLS, Call
+from .calls import CALLS, Call, pace
 from .errors import AwsThrottled, sort_client_error, sort_core_error
 from .pacing import TokenBucket
 
@@ -49,7 +49,7 @@ class AwsClient:
     def __init__(self, region: str | None = None) -> None:
         self._session = boto3.session.Session(region_name=region)
         self._clients: dict[tuple[str, str | None, bool], Any] = {}
-        self._buckets: dict[tuple[str, str, str | None], TokenBucket] = {}
+        self._buckets: dict[tuple[str, str | None], TokenBucket] = {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
         self._building = Lock()
 
@@ -128,8 +128,8 @@ class AwsClient:
             return client
 
     def _bucket(self, call: Call, region: str | None) -> TokenBucket:
-        key = (call.service, call.operation, region)
-        bucket = self._buckets.get(key)
+        name, quota = pace(call)
+        bucket = self._buckets.get((name, region))
         if bucket is None:
-            bucket = self._buckets[key] = TokenBucket(call.rate, call.burst)
+            bucket = self._buckets[name, region] = TokenBucket(quota.rate, quota.burst)
         return bucket

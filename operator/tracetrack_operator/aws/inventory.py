@@ -4,49 +4,103 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from .client import AwsPort
-from .ownership import tag_map
+from .listing import Item, Listing
+from .ownership import NAME, NAMESPACE, tag_map
 
-IN_TRANSITION_SECONDS = 10.0
-STEADY_SECONDS = 60.0
 TAGS_SECONDS = 600.0
+READING_SHARE = 0.2
+"""Of the time; many objects take many pages, which take the turns of the calls that change something."""
+_USERS, _USER_GROUPS = "elasticache users", "elasticache user groups"
+_OF_ELASTICACHE = (_USERS, _USER_GROUPS)
+UPGRADES = "rds upgrades"
 
-Item = Mapping[str, Any]
+Wake = Callable[[str, str], None]
 
 
 @dataclass
-class _Listing:
+class _Known:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     read_at: float = float("-inf")
+    took: float = 0.0
     not_before: float = float("-inf")
-    items: dict[str, Item] = field(default_factory=dict)
+    changed: dict[str, float] = field(default_factory=dict)
+    items: Listing = field(default_factory=Listing)
+    told: dict[str, tuple[float, Item]] = field(default_factory=dict)
+
+    def serves(self, asked_at: float, now: float, max_age: float, name: str | None) -> bool:
+        """Whether it is new enough. Whoever waited for a reading that began after they had asked takes that one."""
+        changes = self.changed.values() if name is None else [self.changed.get(name, float("-inf"))]
+        if self.read_at <= max(self.not_before, *changes, float("-inf")):
+            return False
+        return self.read_at >= asked_at or now - self.read_at < max(max_age, self.took / READING_SHARE)
 
 
 class Inventory:
-    """DB instances and replication groups by identifier, shared by all reconciles; at most one read at a time."""
+    """DB instances, replication groups and their users by identifier, shared by all reconciles; one read at a time.
 
-    def __init__(self, aws: AwsPort, clock: Callable[[], float] = time.monotonic) -> None:
+    `wake` is called with namespace and name of the owner, by the tags, of what a read shows otherwise than the one
+    before: whoever asks first tells all.
+    """
+
+    def __init__(
+        self, aws: AwsPort, clock: Callable[[], float] = time.monotonic, wake: Wake = lambda namespace, name: None
+    ) -> None:
         self._aws = aws
+        self._wake = wake
         self._clock = clock
-        self._listings: dict[tuple[str, str | None], _Listing] = {}
+        self._listings: dict[tuple[str, str | None], _Known] = {}
         self._tags: dict[str, tuple[float, dict[str, str]]] = {}
 
-    async def db_instances(self, region: str | None, max_age: float) -> Mapping[str, Item]:
-        """All DB instances of the region as AWS describes them; at most `max_age` seconds old."""
-        return await self._read("rds", "describe_db_instances", "DBInstances", "DBInstanceIdentifier", region, max_age)
+    async def db_instances(self, region: str | None, max_age: float, name: str | None = None) -> Listing:
+        """All DB instances of the region as AWS describes them; at most `max_age` seconds old, or as many as it takes
+        for reading to take no more than `READING_SHARE` of the time.
 
-    async def replication_groups(self, region: str | None, max_age: float) -> Mapping[str, Item]:
-        """All replication groups of the region as AWS describes them; at most `max_age` seconds old."""
+        Read after the last change that `expire` was told of: of `name`, where one is asked about, else of any.
+        """
         return await self._read(
-            "elasticache", "describe_replication_groups", "ReplicationGroups", "ReplicationGroupId", region, max_age
+            "rds", "describe_db_instances", "DBInstances", "DBInstanceIdentifier", region, max_age, name
         )
 
+    async def replication_groups(self, region: str | None, max_age: float, name: str | None = None) -> Listing:
+        """All replication groups of the region, as `db_instances`.
+
+        Version, windows, parameters and security groups stand in the description of a member: that of the first is
+        under `Member`.
+        """
+        operation, items = "describe_replication_groups", "ReplicationGroups"
+        return await self._read("elasticache", operation, items, "ReplicationGroupId", region, max_age, name)
+
+    async def cache_users(self, region: str | None, max_age: float, name: str) -> Listing:
+        """All users of ElastiCache in the region, read since the replication group `name` was last changed."""
+        return await self._read(
+            "elasticache", "describe_users", "Users", "UserId", region, max_age, name, listed_as=_USERS
+        )
+
+    async def cache_user_groups(self, region: str | None, max_age: float, name: str) -> Listing:
+        """All user groups of ElastiCache, as `cache_users`."""
+        operation, items = "describe_user_groups", "UserGroups"
+        return await self._read(
+            "elasticache", operation, items, "UserGroupId", region, max_age, name, listed_as=_USER_GROUPS
+        )
+
+    async def blue_green_deployments(self, region: str | None, max_age: float, name: str) -> Listing:
+        """All blue/green deployments of the region by identifier, as `db_instances`."""
+        operation, items = "describe_blue_green_deployments", "BlueGreenDeployments"
+        identifier = "BlueGreenDeploymentIdentifier"
+        return await self._read("rds", operation, items, identifier, region, max_age, name, listed_as=UPGRADES)
+
+    def expire_upgrades(self, region: str | None, name: str) -> None:
+        """As `expire`, of blue/green deployments of an instance."""
+        self._listing(UPGRADES, region).changed[name] = self._clock()
+
     async def cache_tags(self, group: Item, region: str | None) -> dict[str, str]:
-        """The tags of a replication group, which its description leaves out; remembered for `TAGS_SECONDS`."""
-        # With the creation time, since a new group of the same name has the same ARN.
-        key = f"{group['ARN']} {group.get('ReplicationGroupCreateTime', '')}"
+        """The tags of a replication group, user or user group, which its description leaves out.
+
+        Remembered for `TAGS_SECONDS`.
+        """
+        key = _tags_key(group)
         known = self._tags.get(key)
         if known is not None and self._clock() - known[0] < TAGS_SECONDS:
             return known[1]
@@ -55,24 +109,95 @@ class Inventory:
         self._tags[key] = (self._clock(), tags)
         return tags
 
-    def expire(self, service: str, region: str | None) -> None:
-        """Something was changed: whatever was read before now is not good enough any more."""
-        self._listing(service, region).not_before = self._clock()
+    def expire(self, service: str, region: str | None, name: str | None = None) -> None:
+        """Something was changed: whatever was read before now is not good enough any more.
+
+        With the identifier of what was changed, that is so for whoever asks about it, and the tags of all others stay.
+        """
+        now = self._clock()
+        for listed in (service, *(_OF_ELASTICACHE if service == "elasticache" else ())):
+            listing = self._listing(listed, region)
+            if name is None:
+                listing.not_before = now
+            else:
+                listing.changed[name] = now
         if service == "elasticache":
-            self._tags.clear()
+            own = None if name is None else f":replicationgroup:{name} "
+            self._tags = {key: known for key, known in self._tags.items() if own is not None and own not in key}
+
+    def learn(self, service: str, region: str | None, name: str, item: Item, tags: Mapping[str, str]) -> None:
+        """AWS answered a creation with this: as good as a reading of that one object."""
+        listing, now = self._listing(service, region), self._clock()
+        listing.told[name] = (now, item)
+        listing.items.learn(name, item)
+        if service == "elasticache":
+            self._tags[_tags_key(item)] = (now, dict(tags))
+
+    def forget_tags(self, arn: str) -> None:
+        """They were changed, or what had them has gone."""
+        self._tags = {key: known for key, known in self._tags.items() if not key.startswith(f"{arn} ")}
 
     async def _read(
-        self, service: str, operation: str, items: str, name: str, region: str | None, max_age: float
-    ) -> Mapping[str, Item]:
-        listing = self._listing(service, region)
+        self,
+        service: str,
+        operation: str,
+        items: str,
+        identifier: str,
+        region: str | None,
+        max_age: float,
+        name: str | None,
+        listed_as: str = "",
+    ) -> Listing:
+        listing, asked_at = self._listing(listed_as or service, region), self._clock()
+        if listing.serves(asked_at, asked_at, max_age, name):
+            return listing.items
         async with listing.lock:
             now = self._clock()
-            if now - listing.read_at >= max_age or listing.read_at <= listing.not_before:
-                listing.items = {
-                    item[name]: item async for item in self._aws.pages(service, operation, items, region=region)
-                }
-                listing.read_at = now
+            if not listing.serves(asked_at, now, max_age, name):
+                before = listing.items
+                found = await self._listed(service, operation, items, identifier, region)
+                if operation == "describe_replication_groups" and found:
+                    await self._add_members(found, region)
+                # What was made while it was read need not be in it.
+                listing.told = {each: (at, item) for each, (at, item) in listing.told.items() if at >= now}
+                for each, (_, item) in listing.told.items():
+                    if each not in found:
+                        found.learn(each, item)
+                listing.items = found
+                listing.read_at, listing.took = now, self._clock() - now
+                listing.changed = {changed: at for changed, at in listing.changed.items() if at >= now}
+                self._wake_owners(before, listing.items)
             return listing.items
 
-    def _listing(self, service: str, region: str | None) -> _Listing:
-        return self._listings.setdefault((service, region), _Listing())
+    async def _listed(self, service: str, operation: str, items: str, identifier: str, region: str | None) -> Listing:
+        found = Listing()
+        async for item in self._aws.pages(service, operation, items, region=region):
+            found.learn(item[identifier], item)
+        return found
+
+    async def _add_members(self, groups: Listing, region: str | None) -> None:
+        operation, items, identifier = "describe_cache_clusters", "CacheClusters", "CacheClusterId"
+        members = await self._listed("elasticache", operation, items, identifier, region)
+        for name, group in groups.items():
+            first = next(iter(group.get("MemberClusters") or []), "")
+            if first in members:
+                groups.learn(name, {**group, "Member": members[first]})
+
+    def _wake_owners(self, before: Listing, now: Listing) -> None:
+        """Of what has changed or gone; what is new was just made by somebody who looks again."""
+        for name in before.changed_in(now):
+            item = before[name]
+            tags = tag_map(item.get("TagList", [])) or self._tags.get(_tags_key(item), (0.0, {}))[1]
+            if name not in now:
+                # What comes after it may have the same ARN.
+                self._tags.pop(_tags_key(item), None)
+            if NAMESPACE in tags and NAME in tags:
+                self._wake(tags[NAMESPACE], tags[NAME])
+
+    def _listing(self, service: str, region: str | None) -> _Known:
+        return self._listings.setdefault((service, region), _Known())
+
+
+def _tags_key(group: Item) -> str:
+    # With the creation time, since a new group of the same name has the same ARN.
+    return f"{group.get('ARN', '')} {group.get('ReplicationGroupCreateTime', '')}"

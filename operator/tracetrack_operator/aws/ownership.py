@@ -9,6 +9,7 @@ UID = "tracetrack.io/uid"
 CLUSTER = "tracetrack.io/cluster"
 NAMESPACE = "tracetrack.io/namespace"
 NAME = "tracetrack.io/name"
+REPLICA = "tracetrack.io/replica"
 
 
 def tags(owner: Object, cluster: str) -> dict[str, str]:

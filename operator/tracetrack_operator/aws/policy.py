@@ -3,30 +3,100 @@
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
-from .calls import CALLS
+from .calls import CALLS, STATEMENTS, Call, Tagged
+from .ownership import CLUSTER
+
+_READS = ("Describe", "List", "Get")
+_TELLING = (Tagged.OURS, Tagged.MADE)
+TAGGED_SERVICES = frozenset({"rds", "elasticache"})
+"""Whose objects are ours by tags, not by names."""
 
 
 def policy(region: str = "*", account: str = "*", cluster: str = "*", partition: str = "aws") -> dict[str, Any]:
-    """An IAM policy document that allows exactly the calls in `CALLS`, grouped by the resources they touch."""
-    by_resources: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    """An IAM policy document: exactly the calls in `CALLS`, by resources and their tags, and `STATEMENTS`."""
+    actions: dict[tuple[str, Tagged], set[str]] = defaultdict(set)
+    named: dict[tuple[str, Tagged], set[str]] = defaultdict(set)
     for call in CALLS.values():
-        by_resources[call.resources].update(call.actions)
+        for group, tagged, resources, allowed in _rights(call):
+            actions[group, tagged].update(allowed)
+            named[group, tagged].update(resources)
+    statements = [(sorted(named[key]), key[1], sorted(actions[key])) for key in sorted(actions)]
+
+    def arn(resource: str) -> str:
+        return resource if resource == "*" else f"arn:{partition}:{filled(resource)}"
+
+    def filled(text: str) -> str:
+        return text.format(region=region, account=account, cluster=cluster, partition=partition)
+
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": sorted(actions),
-                "Resource": [
-                    r if r == "*" else f"arn:{partition}:" + r.format(region=region, account=account, cluster=cluster)
-                    for r in resources
-                ],
-            }
-            for resources, actions in sorted(by_resources.items())
+            *(
+                {
+                    "Effect": "Allow",
+                    "Action": allowed,
+                    "Resource": [arn(resource) for resource in resources],
+                    **_condition(tagged, cluster),
+                }
+                for resources, tagged, allowed in statements
+            ),
+            *(
+                {
+                    "Effect": "Allow",
+                    "Action": sorted(statement.actions),
+                    "Resource": [arn(resource) for resource in statement.resources],
+                    "Condition": {
+                        test: {
+                            key: filled(value) if isinstance(value, str) else [filled(each) for each in value]
+                            for key, value in values.items()
+                        }
+                        for test, values in statement.condition.items()
+                    },
+                }
+                for statement in STATEMENTS
+            ),
         ],
     }
+
+
+def _rights(call: Call) -> Iterator[tuple[str, Tagged, tuple[str, ...], tuple[str, ...]]]:
+    """What a call needs, by the statement that it goes into: one for all that differs in nothing that protects, since
+    a managed policy has room for 6144 characters.
+
+    Those of one condition on our tags go together, for all that their services have: the tags tell. So do reads, and
+    what is our cluster's by its name.
+    """
+    if call.resources == ("*",):
+        group = "any"
+    elif call.tagged is not Tagged.ANY:
+        group = "tagged"
+    elif call.action.partition(":")[2].startswith(_READS) and call.service in TAGGED_SERVICES:
+        group = "reads"
+    else:
+        group = call.service
+    anything = (f"{call.service}:{{region}}:{{account}}:*",)
+    told = call.tagged in _TELLING
+    yield group, call.tagged, anything if told else call.resources, (call.action, *call.also)
+    for grant in call.grants:
+        told = grant.tagged in _TELLING
+        group = "tagged" if told else f"granted {call.action}"
+        yield group, grant.tagged, anything if told else grant.resources, grant.actions
+    if call.beside:
+        yield f"beside {call.service}", Tagged.ANY, call.beside, (call.action,)
+
+
+def _condition(tagged: Tagged, cluster: str) -> dict[str, Any]:
+    carried, given = {f"aws:ResourceTag/{CLUSTER}": cluster}, {f"aws:RequestTag/{CLUSTER}": cluster}
+    conditions: dict[Tagged, dict[str, Any]] = {
+        Tagged.ANY: {},
+        Tagged.OURS: {"StringLike": carried},
+        Tagged.MADE: {"StringLike": given},
+        Tagged.UNCLAIMED: {"StringLike": given, "StringLikeIfExists": carried},
+    }
+    return {"Condition": conditions[tagged]} if conditions[tagged] else {}
 
 
 def main() -> None:

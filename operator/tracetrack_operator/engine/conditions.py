@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from .guide import NO_GUIDE, Guide
+
 Status = Literal["True", "False", "Unknown"]
 READY = "Ready"
 MAX_MESSAGE = 4096
@@ -12,12 +14,13 @@ MAX_MESSAGE = 4096
 
 @dataclass(frozen=True)
 class Transition:
-    """A condition that changed its status or reason: what an Event is made of."""
+    """A condition that changed its status or reason, which was True before if it `held`: what an Event is made of."""
 
     type: str
     status: Status
     reason: str
     message: str
+    held: bool = False
 
 
 class Conditions:
@@ -30,6 +33,7 @@ class Conditions:
         self._previous = {str(c["type"]): dict(c) for c in previous}
         self._generation = generation
         self._current: dict[str, dict[str, Any]] = {}
+        self._kept: set[str] = set()
 
     def true(self, type_: str, reason: str, message: str = "") -> None:
         self._set(type_, "True", reason, message)
@@ -42,7 +46,9 @@ class Conditions:
 
     def keep(self, condition: Mapping[str, Any]) -> None:
         """Carry a condition over as it was found earlier, with the generation it was found for."""
-        self._current[str(condition["type"])] = dict(condition)
+        type_ = str(condition["type"])
+        self._current[type_] = dict(condition)
+        self._kept.add(type_)
 
     def __contains__(self, type_: str) -> bool:
         return type_ in self._current
@@ -63,9 +69,10 @@ class Conditions:
                 return
         self.true(READY, reason, message)
 
-    def to_list(self) -> list[dict[str, Any]]:
-        """The list for `status.conditions`, `Ready` first."""
-        return sorted(self._current.values(), key=lambda c: (c["type"] != READY, c["type"]))
+    def to_list(self, guide: Guide = NO_GUIDE) -> list[dict[str, Any]]:
+        """The list for `status.conditions`, `Ready` first; what isn't True tells where its reason is explained."""
+        ordered = sorted(self._current.values(), key=lambda c: (c["type"] != READY, c["type"]))
+        return [condition if condition["type"] in self._kept else _told(condition, guide) for condition in ordered]
 
     def transitions(self) -> list[Transition]:
         changed = []
@@ -75,7 +82,8 @@ class Conditions:
                 condition["status"],
                 condition["reason"],
             ):
-                changed.append(Transition(type_, condition["status"], condition["reason"], condition["message"]))
+                held = before is not None and before.get("status") == "True"
+                changed.append(Transition(type_, condition["status"], condition["reason"], condition["message"], held))
         return changed
 
     def _set(self, type_: str, status: Status, reason: str, message: str) -> None:
@@ -83,11 +91,19 @@ class Conditions:
         moved = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if before is not None and before.get("status") == status:
             moved = before.get("lastTransitionTime", moved)
+        self._kept.discard(type_)
         self._current[type_] = {
             "type": type_,
             "status": status,
             "reason": reason,
-            "message": message[:MAX_MESSAGE],
+            "message": message,
             "observedGeneration": self._generation,
             "lastTransitionTime": moved,
         }
+
+
+def _told(condition: dict[str, Any], guide: Guide) -> dict[str, Any]:
+    message: str = condition["message"]
+    if condition["status"] == "True":
+        return {**condition, "message": message[:MAX_MESSAGE]}
+    return {**condition, "message": guide.add(message, condition["reason"], MAX_MESSAGE)}

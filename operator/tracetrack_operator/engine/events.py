@@ -7,6 +7,7 @@ from typing import Literal
 
 from . import metrics
 from .errors import ReconcileError
+from .guide import NO_GUIDE, Guide
 from .objects import Object
 from .ports import KubePort
 
@@ -17,14 +18,18 @@ MAX_MESSAGE = 1024
 class EventRecorder:
     """Writes core/v1 Events under deterministic names, so that a repeated one counts up instead of piling up."""
 
-    def __init__(self, kube: KubePort, component: str, instance: str) -> None:
+    def __init__(self, kube: KubePort, component: str, instance: str, guide: Guide = NO_GUIDE) -> None:
         self._kube = kube
         self._component = component
         self._instance = instance
+        self._guide = guide
         self._seen: dict[str, tuple[int, str]] = {}
 
     async def emit(self, about: Object, type_: Literal["Normal", "Warning"], reason: str, message: str) -> None:
-        """Record an Event about an object. A failure to write is logged and does not fail the reconcile."""
+        """Record an Event about an object; a warning ends in where its reason is explained.
+
+        A failure to write is logged and does not fail the reconcile.
+        """
         metadata = about["metadata"]
         digest = hashlib.sha256(f"{metadata['uid']}/{type_}/{reason}/{message}".encode()).hexdigest()[:12]
         name = f"{metadata['name']}.{digest}"
@@ -44,7 +49,7 @@ class EventRecorder:
             },
             "type": type_,
             "reason": reason,
-            "message": message[:MAX_MESSAGE],
+            "message": self._guide.add(message, reason, MAX_MESSAGE) if type_ == "Warning" else message[:MAX_MESSAGE],
             "source": {"component": self._component},
             "reportingComponent": self._component,
             "reportingInstance": self._instance,

@@ -4,14 +4,15 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from . import metrics
 from .cache import ObjectCache
 from .errors import ReconcileError, TerminalError, WaitingError
-from .objects import Key, Object
+from .objects import Key, Object, key_of
 from .queue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -19,9 +20,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Result:
-    """How a reconcile ended. `requeue_after` (seconds) asks for another look although nothing may change."""
+    """How a reconcile ended. `requeue_after` (seconds) asks for another look although nothing may change.
+
+    `unfinished` asks for one when those who wait have had theirs.
+    """
 
     requeue_after: float | None = None
+    unfinished: bool = False
 
 
 class Reconciler(Protocol):
@@ -30,13 +35,14 @@ class Reconciler(Protocol):
     async def reconcile(self, key: Key) -> Result: ...
 
 
-Lister = Callable[[str], Awaitable[list[Object]]]
+Lister = Callable[[str], AsyncIterator[Iterable[Object]]]
 
 
 class ReconcileLoop:
     """Runs reconcilers over a queue.
 
-    `reconcilers` maps a primary kind to its reconciler; `kinds` are all cached kinds; `lister` lists one kind live;
+    `reconcilers` maps a primary kind to its reconciler; `kinds` are all cached kinds; `lister` lists one kind live,
+    page by page;
     `silent_for` gives the seconds since the watch of a kind last delivered anything.
     """
 
@@ -64,6 +70,8 @@ class ReconcileLoop:
         self._started_at: dict[Key, float] = {}
         self.synced = False
         metrics.QUEUE_DEPTH.set_function(queue.__len__)
+        for kind in kinds:
+            metrics.CACHED.labels(kind).set_function(partial(cache.count, kind))
 
     async def start(self) -> None:
         """Read the whole state once, then start the workers and the resync."""
@@ -81,8 +89,7 @@ class ReconcileLoop:
         """Replace the cache from LISTs and queue every primary object; False when a LIST failed."""
         try:
             for kind in self._kinds:
-                asked = self._cache.mark()
-                changed = self._cache.replace(kind, await self._lister(kind), asked)
+                changed = await self._read(kind)
                 if changed and self.synced and self._silent_for(kind) > self._resync_seconds / 2:
                     self._missed[kind] = time.monotonic()
         except ReconcileError as error:
@@ -90,12 +97,27 @@ class ReconcileLoop:
             logger.error("resync failed", extra={"error": str(error)})
             return False
         metrics.RESYNCS.labels("ok").inc()
-        for kind in self._reconcilers:
-            for obj in self._cache.of_kind(kind):
-                metadata = obj["metadata"]
-                self._queue.add(Key(kind, metadata.get("namespace", ""), metadata["name"]))
+        self._queue_all()
         self.synced = True
         return True
+
+    async def relist(self, kind: str) -> None:
+        """Replace the cache of one kind, whose events have been missed. Raises ReconcileError when the LIST fails."""
+        if await self._read(kind):
+            self._queue_all()
+
+    async def _read(self, kind: str) -> int:
+        asked, shown, changed = self._cache.mark(), set[Key](), 0
+        async for page in self._lister(kind):
+            for obj in page:
+                shown.add(key_of(obj))
+                changed += self._cache.put(obj)
+        return changed + self._cache.retain(kind, shown, asked)
+
+    def _queue_all(self) -> None:
+        for kind in self._reconcilers:
+            for key in self._cache.keys(kind):
+                self._queue.add(key)
 
     def longest_reconcile(self) -> float:
         """Seconds that the longest-running reconcile has been at it; 0 when none runs."""
@@ -122,8 +144,6 @@ class ReconcileLoop:
                 await self._once(key)
             finally:
                 self._queue.done(key)
-                for kind, count in self._cache.counts().items():
-                    metrics.CACHED.labels(kind).set(count)
 
     async def _once(self, key: Key) -> None:
         self._started_at[key] = time.monotonic()
@@ -147,6 +167,8 @@ class ReconcileLoop:
             logger.exception("reconcile crashed", extra={"key": str(key), "seconds": delay})
         else:
             self._queue.forget(key)
+            if result.unfinished:
+                self._queue.add_last(key)
             if result.requeue_after is not None:
                 self._queue.add_after(key, result.requeue_after)
         finally:

@@ -15,6 +15,7 @@ class Disruption(StrEnum):
     NONE = "none"
     ONLINE = "online"
     REBOOT = "reboot"
+    SWITCHOVER = "switchover"
     REPLACE = "replace"
     DELETE = "delete"
 

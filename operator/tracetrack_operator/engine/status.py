@@ -6,19 +6,18 @@ from typing import Any
 from . import metrics
 from .conditions import READY, Conditions, Transition
 from .events import EventRecorder
+from .guide import NO_GUIDE, Guide
 from .objects import Object
 from .ports import KubePort
-
-PASSING = frozenset({"Progressing", "WaitingForDependency", "Deleting", "Suspended", "NotYetKnown"})
-"""Reasons of states that are as they should be for now: their Events are no warnings."""
 
 
 class StatusWriter:
     """Publishes what a reconcile found: the status subresource, an Event per transition, the condition metrics."""
 
-    def __init__(self, kube: KubePort, recorder: EventRecorder) -> None:
+    def __init__(self, kube: KubePort, recorder: EventRecorder, guide: Guide = NO_GUIDE) -> None:
         self._kube = kube
         self._recorder = recorder
+        self._guide = guide
 
     async def publish(self, observed: Object, status: Mapping[str, Any], conditions: Conditions) -> Object | None:
         """Write `status` with `conditions` for `observed`; gives the stored object when a write was needed.
@@ -29,8 +28,8 @@ class StatusWriter:
         kind, namespace, name = observed["kind"], metadata.get("namespace", ""), metadata["name"]
         wanted = {key: value for key, value in status.items() if value is not None}
         wanted["observedGeneration"] = metadata.get("generation", 0)
-        wanted["conditions"] = conditions.to_list()
-        metrics.record_conditions(kind, namespace, name, wanted["conditions"])
+        wanted["conditions"] = conditions.to_list(self._guide)
+        metrics.CONDITIONS.record(kind, namespace, name, wanted["conditions"])
         if wanted == observed.get("status"):
             return None
         stored = await self._kube.apply_status(
@@ -43,7 +42,10 @@ class StatusWriter:
         )
         metrics.STATUS_WRITES.labels(kind).inc()
         for transition in _worth_telling(conditions.transitions()):
-            warning = transition.status == "False" and transition.reason not in PASSING
+            warning = transition.status == "False" and transition.reason not in self._guide.passing
+            # Of what isn't there yet every part is still coming, which `Ready` says for all.
+            if not (warning or transition.held or transition.type == READY):
+                continue
             await self._recorder.emit(
                 observed,
                 "Warning" if warning else "Normal",
@@ -54,6 +56,6 @@ class StatusWriter:
 
 
 def _worth_telling(transitions: list[Transition]) -> list[Transition]:
-    """All of `Ready`, and of the others those that are not True, unless `Ready` says the very same."""
+    """All of `Ready`, and of the others those that are False, unless `Ready` says the very same."""
     ready = {(t.reason, t.message) for t in transitions if t.type == READY}
-    return [t for t in transitions if t.type == READY or (t.status != "True" and (t.reason, t.message) not in ready)]
+    return [t for t in transitions if t.type == READY or (t.status == "False" and (t.reason, t.message) not in ready)]

@@ -1,51 +1,37 @@
-"""The official client behind the engine's five methods, in a thread pool of its own."""
+"""The Kubernetes API behind the engine's port."""
 
-import asyncio
-import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+import time
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-import urllib3
+import orjson
 from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
-from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.resource import Resource
 from prometheus_client import Counter, Histogram
 
 from ..api.constants import FIELD_MANAGER
 from ..engine.errors import ReconcileError, RetryableError, TerminalError, WaitingError
 from ..engine.objects import Object
 from .kinds import KINDS, Kind
+from .names import Names
+from .transport import FAILURES, Transport
 
-REQUEST_SECONDS = 30.0
-PAGE_SIZE = 500
+PAGE_SIZE = 250
 REQUESTS = Counter(
     "tracetrack_operator_kube_requests_total", "Requests to the Kubernetes API.", ["verb", "kind", "code"]
 )
 REQUEST_DURATION = Histogram(
     "tracetrack_operator_kube_request_seconds", "Duration of Kubernetes API requests.", ["verb"]
 )
+_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+_APPLY = {"Content-Type": "application/apply-patch+yaml"}
+_DELETE = {"Content-Type": "application/json"}
+NO_HEADERS: Mapping[str, str] = {}
 
-
-class _FixedResources:
-    """Stands in for discovery: the kinds are known, so no request is spent on finding them."""
-
-    def __init__(self, dynamic: DynamicClient, _cache_file: str | None) -> None:
-        self._dynamic = dynamic
-
-    def resource(self, kind: Kind) -> Resource:
-        return Resource(
-            prefix="apis" if kind.group else "api",
-            group=kind.group,
-            api_version=kind.version,
-            kind=kind.kind,
-            namespaced=True,
-            name=kind.plural,
-            client=self._dynamic,
-        )
+Event = tuple[str, Object]
+Objects = list[Object]
 
 
 def load_configuration(kubeconfig: Path | None = None) -> client.Configuration:
@@ -69,136 +55,173 @@ def load_configuration(kubeconfig: Path | None = None) -> client.Configuration:
 class KubeClient:
     """`engine.ports.KubePort` over the Kubernetes API.
 
-    `threads` bounds concurrent requests; every request ends within `REQUEST_SECONDS`.
+    `connections` bounds concurrent requests; every request ends within `transport.REQUEST_SECONDS`.
     """
 
-    def __init__(self, configuration: client.Configuration, threads: int = 8) -> None:
-        configuration.connection_pool_maxsize = threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="kube")
-        self._dynamic = DynamicClient(client.ApiClient(configuration), discoverer=_FixedResources)
-        self._resources = {name: self._dynamic.resources.resource(kind) for name, kind in KINDS.items()}
+    def __init__(self, configuration: client.Configuration, connections: int = 16) -> None:
+        self._transport = Transport(configuration, connections)
+        self._names = Names(self._list_names)
 
     async def get(self, kind: str, namespace: str, name: str) -> Object | None:
-        resource = self._resources[kind]
-        found: Object | None = await self._run(
-            "get", kind, lambda: self._dynamic.get(resource, name=name, namespace=namespace, **_RAW), missing=None
-        )
+        found: Object | None
+        _, found = await self._send("get", kind, "GET", _path(KINDS[kind], namespace, name), absent=True)
         return found
 
+    async def find(self, kind: str, namespace: str, name: str) -> Object | None:
+        try:
+            taken = await self._names.taken(kind, namespace, name)
+        except ReconcileError as error:
+            if error.reason != "Forbidden":
+                raise
+            taken = True
+        return await self.get(kind, namespace, name) if taken else None
+
     async def list(self, kind: str, namespace: str = "", label_selector: str = "") -> list[Object]:
-        items: list[Object] = []
-        token: str | None = None
+        return [item async for page, _ in self.pages(kind, namespace, label_selector) for item in page]
+
+    async def pages(
+        self, kind: str, namespace: str = "", label_selector: str = ""
+    ) -> AsyncIterator[tuple[Objects, str]]:
+        """As `list`, some at a time, each with the resourceVersion that a watch goes on from after the last."""
         known = KINDS[kind]
-        while True:
-            page = await self._run("list", kind, partial(self._page, kind, namespace, label_selector, token))
+        query = {"labelSelector": label_selector} if label_selector else {}
+        async for page in self._pages("list", known, namespace, query, {}):
             for item in page["items"]:
                 item["apiVersion"], item["kind"] = known.api_version, kind
-            items += page["items"]
-            token = page["metadata"].get("continue")
-            if not token:
-                return items
+                item["metadata"].pop("managedFields", None)
+            yield page["items"], page["metadata"]["resourceVersion"]
+
+    async def watch(
+        self, kind: str, namespace: str, label_selector: str, version: str, seconds: int, silence: float
+    ) -> AsyncIterator[Event]:
+        """Events after `version` (the type, and the object), bookmarks among them, for at most `seconds`.
+
+        An ERROR event ends it, and is how a version that is too old is told; so does `silence`, as a ReconcileError.
+        """
+        asked = urlencode(
+            {
+                "watch": "1",
+                "allowWatchBookmarks": "true",
+                "resourceVersion": version,
+                "timeoutSeconds": str(seconds),
+                **({"labelSelector": label_selector} if label_selector else {}),
+            }
+        )
+        try:
+            async for status, line in self._transport.stream(f"{_path(KINDS[kind], namespace)}?{asked}", silence):
+                if status >= 300:
+                    yield "ERROR", orjson.loads(line)
+                    return
+                event = orjson.loads(line)
+                yield event["type"], event["object"]
+        except FAILURES as error:
+            told = str(error) or type(error).__name__
+            raise RetryableError("KubernetesUnreachable", f"The watch of {kind} has broken off: {told}") from error
 
     async def apply(self, manifest: Object, *, field_manager: str = FIELD_MANAGER) -> Object:
-        return await self._apply("apply", self._resources[manifest["kind"]], manifest, field_manager)
-
-    async def apply_status(self, manifest: Object, *, field_manager: str = f"{FIELD_MANAGER}-status") -> Object:
-        resource = self._resources[manifest["kind"]]
-        return await self._apply("apply_status", _StatusOf(resource), manifest, field_manager)
-
-    async def delete(self, kind: str, namespace: str, name: str, *, uid: str, propagation: str = "Background") -> bool:
-        resource = self._resources[kind]
-        body = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
-        gone = await self._run(
-            "delete",
-            kind,
-            lambda: self._dynamic.delete(resource, name=name, namespace=namespace, body=body, **_RAW),
-            missing=None,
-        )
-        return gone is not None
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _page(self, kind: str, namespace: str, label_selector: str, token: str | None) -> Any:
-        return self._dynamic.get(
-            self._resources[kind],
-            namespace=namespace or None,
-            label_selector=label_selector or None,
-            limit=PAGE_SIZE,
-            _continue=token,
-            **_RAW,
-        )
-
-    async def _apply(self, verb: str, resource: Any, manifest: Object, field_manager: str) -> Object:
-        metadata = manifest["metadata"]
-        stored: Object = await self._run(
-            verb,
-            manifest["kind"],
-            lambda: self._dynamic.server_side_apply(
-                resource,
-                body=manifest,
-                name=metadata["name"],
-                namespace=metadata["namespace"],
-                field_manager=field_manager,
-                force_conflicts=True,
-                **_RAW,
-            ),
-        )
+        stored, _ = await self._apply("apply", manifest, "", field_manager, force=True)
         return stored
 
-    async def _run(self, verb: str, kind: str, request: Callable[[], Any], **fallback: Any) -> Any:
-        def call() -> Any:
-            with REQUEST_DURATION.labels(verb).time():
-                return json.loads(request().data)
+    async def create(self, manifest: Object, *, field_manager: str = FIELD_MANAGER) -> tuple[Object, bool]:
+        return await self._apply("create", manifest, "", field_manager, force=False)
 
+    async def apply_status(self, manifest: Object, *, field_manager: str = f"{FIELD_MANAGER}-status") -> Object:
+        stored, _ = await self._apply("apply_status", manifest, "/status", field_manager, force=True)
+        return stored
+
+    async def delete(self, kind: str, namespace: str, name: str, *, uid: str, propagation: str = "Background") -> bool:
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
+        path = _path(KINDS[kind], namespace, name)
+        _, gone = await self._send("delete", kind, "DELETE", path, _DELETE, body, absent=True)
+        return gone is not None
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _pages(
+        self, verb: str, kind: Kind, namespace: str, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> AsyncIterator[Any]:
+        token: str | None = None
+        while True:
+            more = {"continue": token} if token else {}
+            asked = urlencode({**query, "limit": str(PAGE_SIZE), **more})
+            _, page = await self._send(verb, kind.kind, "GET", f"{_path(kind, namespace)}?{asked}", headers)
+            yield page
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+
+    async def _list_names(self, kind: str, namespace: str) -> frozenset[str]:
+        # As a table, since whole objects would be a hundred times as much.
+        pages = self._pages("names", KINDS[kind], namespace, {"includeObject": "None"}, {"Accept": _TABLE})
+        return frozenset([row["cells"][0] async for page in pages for row in page["rows"]])
+
+    async def _apply(
+        self, verb: str, manifest: Object, subresource: str, field_manager: str, *, force: bool
+    ) -> tuple[Object, bool]:
+        """The object as stored, and whether it was made by this."""
+        kind, namespace, name = manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        path = f"{_path(KINDS[kind], namespace, name)}{subresource}"
+        asked = urlencode({"fieldManager": field_manager, "force": str(force).lower()})
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._pool, call)
-        except ApiException as error:
-            REQUESTS.labels(verb, kind, str(error.status)).inc()
-            if error.status == 404 and "missing" in fallback:
-                return fallback["missing"]
-            raise _sorted(error, verb, kind) from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+            status, stored = await self._send(verb, kind, "PATCH", f"{path}?{asked}", _APPLY, manifest)
+        except ReconcileError:
+            self._names.forget(kind, namespace)
+            raise
+        self._names.used(kind, namespace, name)
+        return stored, status == HTTPStatus.CREATED
+
+    async def _send(
+        self,
+        verb: str,
+        kind: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: Object | None = None,
+        *,
+        absent: bool = False,
+    ) -> tuple[int, Any]:
+        """Status code and content; with `absent`, None where there is none of that name."""
+        began = time.perf_counter()
+        try:
+            sent = orjson.dumps(body) if body is not None else None
+            status, data = await self._transport.request(method, path, headers, sent)
+        except FAILURES as error:
             REQUESTS.labels(verb, kind, "none").inc()
-            raise RetryableError("KubernetesUnreachable", f"Cannot reach the Kubernetes API: {error}") from error
-        REQUESTS.labels(verb, kind, "200").inc()
-        return answer
+            told = str(error) or type(error).__name__
+            raise RetryableError("KubernetesUnreachable", f"Cannot reach the Kubernetes API: {told}") from error
+        REQUEST_DURATION.labels(verb).observe(time.perf_counter() - began)
+        REQUESTS.labels(verb, kind, "200" if status < 300 else str(status)).inc()
+        if status < 300:
+            return status, orjson.loads(data)
+        if status == 404 and absent:
+            return status, None
+        raise _sorted(status, data, verb, kind)
 
 
-_RAW: dict[str, Any] = {"serialize": False, "_request_timeout": REQUEST_SECONDS}
+def _path(kind: Kind, namespace: str, name: str = "") -> str:
+    root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+    within = f"/namespaces/{namespace}" if kind.namespaced and namespace else ""
+    return f"{root}{within}/{kind.plural}" + (f"/{name}" if name else "")
 
 
-class _StatusOf:
-    """The status subresource of a resource, as the dynamic client's request methods want it."""
-
-    namespaced = True
-
-    def __init__(self, resource: Resource) -> None:
-        self._resource = resource
-        self.group_version = resource.group_version
-        self.kind = resource.kind
-
-    def path(self, name: str | None = None, namespace: str | None = None) -> str:
-        path: str = self._resource.path(name=name, namespace=namespace)
-        return f"{path}/status"
-
-
-def _sorted(error: ApiException, verb: str, kind: str) -> ReconcileError:
+def _sorted(status: int, data: bytes, verb: str, kind: str) -> ReconcileError:
     try:
-        message = json.loads(error.body or "")["message"]
+        message = orjson.loads(data)["message"]
     except (TypeError, ValueError, KeyError):
-        message = str(error.reason)
+        message = f"HTTP status {status}"
     text = f"The Kubernetes API refused to {verb} a {kind}: {message}"
-    if error.status == 403 and "because it is being terminated" in message:
+    if status == 403 and "because it is being terminated" in message:
         return WaitingError("NamespaceTerminating", text, retry_after=10.0)
-    if error.status == 403 and "exceeded quota" in message:
+    if status == 403 and "exceeded quota" in message:
         return RetryableError("QuotaExceeded", text, "Raise the namespace's ResourceQuota or free what it counts.")
-    if error.status == 403:
+    if status == 403:
         return RetryableError("Forbidden", text, "Grant it in the operator's ClusterRole (the chart does by default).")
-    if error.status in (400, 422):
+    if status in (400, 422):
         return TerminalError("Invalid", text, "Correct the field that the message names.")
-    if error.status == 404:
+    if status == 404:
         return RetryableError("NotFound", text, "Check that the namespace exists and the CRDs are installed.")
-    if error.status == 409:
+    if status == 409:
         return RetryableError("Conflict", text)
     return RetryableError("KubernetesError", text)

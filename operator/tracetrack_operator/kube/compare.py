@@ -1,10 +1,10 @@
 """Does a live object still carry what we would apply?"""
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from kubernetes.utils.quantity import parse_quantity
 
 from ..engine.objects import Object, annotations_of
@@ -16,7 +16,7 @@ _QUANTITIES = {"limits", "requests", "averageValue", "storage", "sizeLimit"}
 
 def with_hash(manifest: Object) -> Object:
     """`manifest` with the hash of itself in an annotation, so that a field we stop setting is noticed."""
-    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
     metadata = manifest["metadata"]
     annotations = {**(metadata.get("annotations") or {}), APPLIED_HASH: digest}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
@@ -36,29 +36,36 @@ def difference(desired: Object, live: Object | None) -> str | None:
 
 
 def _first_difference(wanted: Any, live: Any, path: str, quantity: bool) -> str | None:
-    if isinstance(wanted, Mapping):
-        if not isinstance(live, Mapping):
+    # Plain types, since a look-up of an abstract one was most of the time that a comparison took.
+    if isinstance(wanted, dict):
+        if not isinstance(live, dict):
             return None if not wanted and live is None else path
         for key, value in wanted.items():
             found = _first_difference(value, live.get(key), f"{path}.{key}", quantity or key in _QUANTITIES)
             if found is not None:
                 return found
         return None
-    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
+    if isinstance(wanted, list | tuple):
         if not wanted and live is None:
             return None
-        if not isinstance(live, Sequence) or len(live) < len(wanted):
+        if not isinstance(live, list | tuple) or len(live) < len(wanted):
             return path
         return _list_difference(wanted, live, path, quantity)
-    if wanted is None:
+    if wanted is None or (live is None and _left_out(wanted)):
         return None
     if quantity and live is not None:
         return None if parse_quantity(wanted) == parse_quantity(live) else path
     return None if wanted == live else path
 
 
+def _left_out(wanted: Any) -> bool:
+    """Whether the API server leaves such a value out of what it stores. It does so with some `false` too, but others
+    mean something else when they are missing, so that one is not passed over."""
+    return isinstance(wanted, int | float | str) and not isinstance(wanted, bool) and not wanted
+
+
 def _list_difference(wanted: Sequence[Any], live: Sequence[Any], path: str, quantity: bool) -> str | None:
-    if all(isinstance(item, Mapping) and "name" in item for item in (*wanted, *live)):
+    if all(isinstance(item, dict) and "name" in item for item in (*wanted, *live)):
         by_name = {item["name"]: item for item in live}
         for item in wanted:
             name = item["name"]

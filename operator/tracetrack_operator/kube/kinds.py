@@ -15,6 +15,7 @@ class Kind:
     plural: str
     watched: bool = True
     child: bool = True
+    namespaced: bool = True
 
     @property
     def api_version(self) -> str:
@@ -34,16 +35,21 @@ KINDS: dict[str, Kind] = {
         Kind("Pod", "", "v1", "pods"),
         Kind("Deployment", "apps", "v1", "deployments"),
         Kind("StatefulSet", "apps", "v1", "statefulsets"),
+        Kind("Job", "batch", "v1", "jobs"),
         Kind("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),
         Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
         Kind("Ingress", "networking.k8s.io", "v1", "ingresses"),
         Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
         Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims", watched=False),
         Kind("Event", "", "v1", "events", watched=False, child=False),
+        Kind("Namespace", "", "v1", "namespaces", watched=False, child=False, namespaced=False),
     )
 }
 
 WATCHED: tuple[str, ...] = tuple(name for name, kind in KINDS.items() if kind.watched)
+
+OWN: tuple[str, ...] = tuple(name for name in WATCHED if not KINDS[name].child)
+CHILDREN: tuple[str, ...] = tuple(name for name in WATCHED if KINDS[name].child)
 
 
 def selector_of(kind: str) -> str:

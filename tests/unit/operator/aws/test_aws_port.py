@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import botocore.session
 import pytest
@@ -16,7 +19,7 @@ from botocore.exceptions import (
 
 import tracetrack_operator
 from tracetrack_operator.aws import ownership
-from tracetrack_operator.aws.calls import CALLS, Call
+from tracetrack_operator.aws.calls import CALLS, SHARED, STATEMENTS, Call, Tagged, pace
 from tracetrack_operator.aws.client import AwsClient
 from tracetrack_operator.aws.errors import (
     AwsAlreadyExists,
@@ -34,7 +37,14 @@ from tracetrack_operator.engine.errors import RetryableError, TerminalError
 
 OWNER = {"kind": "ScannerFleet", "metadata": {"name": "lucknow", "namespace": "shop", "uid": "uid-1"}}
 # The calls whose permission AWS does not tie to a resource.
-WITHOUT_RESOURCE = {"create_certificate_from_csr", "list_certificates", "describe_endpoint"}
+WITHOUT_RESOURCE = {
+    "create_certificate_from_csr",
+    "list_certificates",
+    "describe_endpoint",
+    "describe_db_engine_versions",
+}
+WITHOUT_NAME = {"create_thing_type", "update_certificate", "delete_certificate", "attach_policy", "detach_policy"}
+"""Of certificates, whose ids AWS chooses, and of types, which all clusters of an account share."""
 
 
 class TestPacing:
@@ -144,10 +154,10 @@ class TestTableOfCalls:
         for resource in call.resources:
             assert resource.startswith(f"{call.service}:{{region}}:{{account}}:")
             assert resource.rpartition(":")[2] != "*" or resource.count(":") >= 4, "a type of resource is named"
-        deletes = call.operation.startswith(("delete_", "modify_", "put_", "restore_"))
-        if deletes and call.operation != "delete_certificate":
+        reads = call.operation.startswith(("describe_", "list_", "get_"))
+        if not reads and call.operation not in WITHOUT_NAME:
             own = [resource for resource in call.resources if "{cluster}" in resource]
-            assert own, "what is changed or deleted carries this cluster's name"
+            assert own or call.tagged is not Tagged.ANY, "what is made, changed or deleted is this cluster's"
 
     def test_it_is_made_somewhere(self, call: Call) -> None:
         """The policy is generated from the table: a call that nothing makes would be a right that nothing needs."""
@@ -158,13 +168,17 @@ class TestTableOfCalls:
     def test_its_pace_leaves_others_their_share(self, call: Call) -> None:
         assert 0 < call.rate < call.quota
         assert call.burst >= 1
+        name, quota = pace(call)
+        assert quota == SHARED.get(call.service, quota)
+        assert (name == call.service) is (call.service in SHARED)
 
 
 class TestPolicy:
     def test_it_allows_the_calls_of_the_table_and_nothing_else(self) -> None:
         document = policy("ap-south-1", "111122223333", "prod")
         allowed = {action for statement in document["Statement"] for action in statement["Action"]}
-        assert allowed == {action for call in CALLS.values() for action in call.actions}
+        rights = {action for statement in STATEMENTS for action in statement.actions}
+        assert allowed == {action for call in CALLS.values() for action in call.actions} | rights
         assert not [action for action in allowed if "*" in action]
 
     def test_any_resource_is_allowed_only_where_aws_knows_no_other(self) -> None:
@@ -175,14 +189,53 @@ class TestPolicy:
             if "*" in statement["Resource"]
             for action in statement["Action"]
         }
-        assert anywhere == {CALLS["iot", operation].action for operation in WITHOUT_RESOURCE}
+        assert anywhere == {call.action for call in CALLS.values() if call.operation in WITHOUT_RESOURCE}
+
+    def test_it_fits_into_a_managed_policy(self) -> None:
+        document = policy("ap-southeast-1", "111122223333", "a-cluster-with-a-name-of-forty-characters")
+        assert len(json.dumps(document, separators=(",", ":"))) <= 6144, "split it, and have the chart attach both"
+
+    def test_a_password_that_rds_keeps_is_read_of_instances_alone(self) -> None:
+        statements = [
+            statement
+            for statement in policy("ap-south-1", "1", "prod")["Statement"]
+            if any("rds!db-" in resource for resource in statement["Resource"])
+        ]
+        read, made = statements
+        assert read["Action"] == ["secretsmanager:GetSecretValue"]
+        assert read["Condition"] == {
+            "StringLike": {"aws:ResourceTag/aws:rds:primaryDBInstanceArn": "arn:aws:rds:ap-south-1:1:db:*"}
+        }
+        assert made["Condition"] == {"ForAnyValue:StringEquals": {"aws:CalledVia": "rds.amazonaws.com"}}
 
     def test_names_are_filled_in(self) -> None:
         document = policy("ap-south-1", "111122223333", "prod", "aws-cn")
         resources = {resource for statement in document["Statement"] for resource in statement["Resource"]} - {"*"}
         assert not [resource for resource in resources if "{" in resource]
         assert "arn:aws-cn:iot:ap-south-1:111122223333:thing/prod_*" in resources
-        assert "arn:aws-cn:rds:ap-south-1:111122223333:db:prod-*" in resources
+        assert "arn:aws-cn:rds:ap-south-1:111122223333:db:*" in resources
+
+    @pytest.mark.parametrize(
+        ("action", "condition"),
+        [
+            ("rds:DeleteDBInstance", {"StringLike": {"aws:ResourceTag/tracetrack.io/cluster": "prod"}}),
+            ("elasticache:ModifyReplicationGroup", {"StringLike": {"aws:ResourceTag/tracetrack.io/cluster": "prod"}}),
+            ("rds:CreateDBInstance", {"StringLike": {"aws:RequestTag/tracetrack.io/cluster": "prod"}}),
+        ],
+    )
+    def test_databases_and_caches_are_those_with_our_tag(self, action: str, condition: dict[str, Any]) -> None:
+        statements = [s for s in policy("ap-south-1", "1", "prod")["Statement"] if action in s["Action"]]
+        service = action.partition(":")[0]
+        object_ = f"arn:aws:{service}:ap-south-1:1:{'db' if service == 'rds' else 'replicationgroup'}:shop"
+        about = [s for s in statements if any(fnmatchcase(object_, r) for r in s["Resource"])]
+        assert [s["Condition"] for s in about] == [condition]
+
+    def test_only_what_no_other_cluster_claims_can_be_adopted(self) -> None:
+        statements = [s for s in policy(cluster="prod")["Statement"] if "rds:AddTagsToResource" in s["Action"]]
+        carried, given = ({f"aws:{kind}Tag/tracetrack.io/cluster": "prod"} for kind in ("Resource", "Request"))
+        conditions = [s["Condition"] for s in statements]
+        assert {"StringLike": given, "StringLikeIfExists": carried} in conditions
+        assert all(condition["StringLike"] == given for condition in conditions)
 
 
 class TestClient:
@@ -204,7 +257,20 @@ class TestClient:
         finally:
             client.close()
         assert sent == ["us-east-1", "us-east-1", "eu-west-1"]
-        assert {region for _, _, region in client._buckets} == {"us-east-1", "eu-west-1"}
+        assert {region for _, region in client._buckets} == {"us-east-1", "eu-west-1"}
+
+    async def test_all_calls_of_rds_take_turns_from_one_bucket(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """RDS counts them together: a bucket for each would let through several times the account's rate."""
+        client = AwsClient("us-east-1")
+        monkeypatch.setattr(client, "_send", lambda *_: {})
+        try:
+            await client.call("rds", "create_db_instance", DBInstanceIdentifier="a")
+            await client.call("rds", "describe_db_instances")
+            await client.call("iot", "create_thing", thingName="a")
+            await client.call("iot", "delete_thing", thingName="a")
+        finally:
+            client.close()
+        assert {name for name, _ in client._buckets} == {"rds", "iot.create_thing", "iot.delete_thing"}
 
 
 class TestOwnership:

@@ -28,6 +28,12 @@ class RecordingKube:
     async def get(self, kind: str, namespace: str, name: str) -> Object | None:
         return None
 
+    async def find(self, kind: str, namespace: str, name: str) -> Object | None:
+        return await self.get(kind, namespace, name)
+
+    async def create(self, manifest: Object, *, field_manager: str = "") -> tuple[Object, bool]:
+        return await self.apply(manifest), True
+
     async def list(self, kind: str, namespace: str = "", label_selector: str = "") -> list[Object]:
         return []
 

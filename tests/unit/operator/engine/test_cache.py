@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracetrack_operator.engine.cache import REMEMBERED, ObjectCache
-from tracetrack_operator.engine.objects import Object, labels_of
+from tracetrack_operator.engine.objects import Object, key_of, labels_of
 
 from .objects import thing
 
@@ -25,6 +25,21 @@ def names(objects: list[Object]) -> list[str]:
 def version(cache: ObjectCache, name: str) -> str | None:
     held = cache.get("ConfigMap", "shop", name)
     return held["metadata"]["resourceVersion"] if held else None
+
+
+def test_what_is_held_is_the_object_without_its_managed_fields_and_nobody_elses_to_change() -> None:
+    cache = ObjectCache({"team": by_team})
+    obj = thing(
+        "a", 1, metadata={"labels": {"team": "red"}, "managedFields": [{"manager": "x"}]}, data={"k": [1, None]}
+    )
+    cache.put(obj)
+    assert obj["metadata"]["managedFields"], "the caller's object is left as it was"
+    held = cache.get("ConfigMap", "shop", "a")
+    assert held == {**thing("a", 1, metadata={"labels": {"team": "red"}}), "data": {"k": [1, None]}}
+    held["data"]["k"] = "changed"
+    assert cache.by_index("team", "red")[0]["data"] == {"k": [1, None]}
+    assert cache.keys("ConfigMap") == [("ConfigMap", "shop", "a")]
+    assert cache.keys("Secret") == []
 
 
 def test_an_older_version_never_replaces_a_newer_one() -> None:
@@ -91,17 +106,23 @@ def test_of_kind_counts_and_length() -> None:
     cache.put(thing("a", kind="Secret"))
     assert names(cache.of_kind("ConfigMap")) == ["a", "b"]
     assert names(cache.of_kind("ConfigMap", "shop")) == ["b"]
-    assert cache.counts() == {"ConfigMap": 2, "Secret": 1}
+    assert [cache.count(kind) for kind in ("ConfigMap", "Secret", "Pod")] == [2, 1, 0]
     assert len(cache) == 3
 
 
-def test_replace_makes_the_cache_what_the_list_shows() -> None:
+def listed(cache: ObjectCache, objects: list[Object], asked: int) -> int:
+    """As the loop does it; gives how many objects that changed."""
+    changed = sum(cache.put(obj) for obj in objects)
+    return changed + cache.retain("ConfigMap", {key_of(obj) for obj in objects}, asked)
+
+
+def test_a_list_makes_the_cache_what_it_shows() -> None:
     cache = ObjectCache()
     cache.put(thing("stays", 3))
     cache.put(thing("goes", 3))
     cache.put(thing("other kind", 3, kind="Secret"))
     asked = cache.mark()
-    changed = cache.replace("ConfigMap", [thing("stays", 3), thing("new", 4)], asked)
+    changed = listed(cache, [thing("stays", 3), thing("new", 4)], asked)
     assert names(cache.of_kind("ConfigMap")) == ["new", "stays"]
     assert changed == 2
     assert len(cache.of_kind("Secret")) == 1
@@ -113,7 +134,7 @@ def test_what_arrives_while_the_list_runs_is_not_lost() -> None:
     asked = cache.mark()
     cache.put(thing("created meanwhile", 9))
     cache.put(thing("old", 8))
-    assert cache.replace("ConfigMap", [thing("old", 3)], asked) == 0
+    assert listed(cache, [thing("old", 3)], asked) == 0
     assert names(cache.of_kind("ConfigMap")) == ["created meanwhile", "old"]
     assert version(cache, "old") == "8"
 
@@ -123,7 +144,7 @@ def test_an_update_while_the_list_runs_does_not_save_what_the_list_lacks() -> No
     cache.put(thing("old", 3))
     asked = cache.mark()
     cache.put(thing("old", 4))
-    assert cache.replace("ConfigMap", [], asked) == 1
+    assert listed(cache, [], asked) == 1
     assert len(cache) == 0
 
 
@@ -132,7 +153,7 @@ def test_what_is_deleted_while_the_list_runs_does_not_come_back() -> None:
     cache.put(thing("old", 3))
     asked = cache.mark()
     cache.remove(thing("old", 5))
-    assert cache.replace("ConfigMap", [thing("old", 3)], asked) == 0
+    assert listed(cache, [thing("old", 3)], asked) == 0
     assert len(cache) == 0
 
 

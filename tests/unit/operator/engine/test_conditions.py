@@ -6,7 +6,9 @@ import pytest
 
 from tracetrack_operator.engine import conditions as module
 from tracetrack_operator.engine.conditions import MAX_MESSAGE, Conditions, Transition
+from tracetrack_operator.engine.guide import Guide
 
+GUIDE = Guide("page", frozenset({"Progressing"}))
 BEFORE = "2020-01-01T00:00:00Z"
 
 
@@ -84,3 +86,40 @@ def test_a_long_message_is_cut_to_what_the_api_server_takes() -> None:
     now.false("A", "Broken", "x" * (MAX_MESSAGE + 1))
     assert len(now.to_list()[0]["message"]) == MAX_MESSAGE == module.MAX_MESSAGE
     assert MAX_MESSAGE < 32768
+
+
+def test_what_is_not_true_tells_where_its_reason_is_explained() -> None:
+    now = Conditions([], 1)
+    now.true("A", "Fine", "All is well.")
+    now.false("B", "Broken", "Mend it.")
+    now.unknown("C", "Denied", "Allow it")
+    now.false("D", "Progressing", "1 of 2.")
+    now.roll_up("ABCD")
+    assert {c["type"]: c["message"] for c in now.to_list(GUIDE)} == {
+        "Ready": "Mend it. See page#broken.",
+        "A": "All is well.",
+        "B": "Mend it. See page#broken.",
+        "C": "Allow it. See page#denied.",
+        "D": "1 of 2.",
+    }
+    assert {t.message for t in now.transitions() if t.type == "B"} == {"Mend it."}
+
+
+def test_the_address_outlives_the_cut() -> None:
+    now = Conditions([], 1)
+    now.false("A", "Broken", "x" * 2 * MAX_MESSAGE)
+    message = now.to_list(GUIDE)[0]["message"]
+    assert len(message) == MAX_MESSAGE
+    assert message.endswith("x… See page#broken.")
+
+
+def test_a_condition_kept_from_earlier_is_left_as_it_was() -> None:
+    earlier = [condition("A", "False", "Broken", "Mend it. See page#broken."), condition("B", "False", message="Old.")]
+    now = Conditions(earlier, 2)
+    for each in earlier:
+        now.keep(each)
+    assert now.to_list(GUIDE) == now.to_list(Guide("elsewhere")) == earlier
+    now.roll_up(["A"])
+    assert now.to_list(GUIDE)[0]["message"] == "Mend it. See page#broken."
+    now.false("B", "Broken", "New.")
+    assert now.to_list(GUIDE)[2]["message"] == "New. See page#broken."

@@ -9,11 +9,13 @@ from prometheus_client import REGISTRY
 from tracetrack_operator.engine.conditions import Conditions
 from tracetrack_operator.engine.errors import RetryableError
 from tracetrack_operator.engine.events import MAX_MESSAGE, EventRecorder
+from tracetrack_operator.engine.guide import Guide
 from tracetrack_operator.engine.objects import Object
 from tracetrack_operator.engine.status import StatusWriter
 
 from .objects import RecordingKube, thing
 
+GUIDE = Guide("page", frozenset({"Progressing"}))
 REGARDING = thing("demo", 3, kind="TraceTrackDeployment", uid="uid-1", metadata={"generation": 4})
 
 
@@ -24,7 +26,7 @@ def kube() -> RecordingKube:
 
 @pytest.fixture
 def recorder(kube: RecordingKube) -> EventRecorder:
-    return EventRecorder(kube, "tracetrack-operator", "pod-1")
+    return EventRecorder(kube, "tracetrack-operator", "pod-1", GUIDE)
 
 
 async def test_the_same_event_counts_up_in_place(kube: RecordingKube, recorder: EventRecorder) -> None:
@@ -57,7 +59,20 @@ async def test_another_message_reason_or_object_is_another_event(kube: Recording
 
 async def test_a_long_message_is_cut_to_what_the_api_server_takes(kube: RecordingKube, recorder: EventRecorder) -> None:
     await recorder.emit(REGARDING, "Normal", "Long", "x" * 5000)
-    assert len(kube.applied[0]["message"]) == MAX_MESSAGE == 1024
+    await recorder.emit(REGARDING, "Warning", "Long", "x" * 5000)
+    normal, warning = (event["message"] for event in kube.applied)
+    assert len(normal) == len(warning) == MAX_MESSAGE == 1024
+    assert normal == "x" * MAX_MESSAGE
+    assert warning.endswith("x… See page#long.")
+
+
+async def test_a_warning_ends_in_where_its_reason_is_explained(kube: RecordingKube, recorder: EventRecorder) -> None:
+    await recorder.emit(REGARDING, "Warning", "OwnershipConflict", "It is another's")
+    await recorder.emit(REGARDING, "Normal", "CleanedUp", "It is gone")
+    assert [event["message"] for event in kube.applied] == [
+        "It is another's. See page#ownershipconflict.",
+        "It is gone",
+    ]
 
 
 async def test_a_refused_event_is_logged_and_harms_nobody(
@@ -102,19 +117,47 @@ async def test_status_is_written_once_and_not_again_while_nothing_changes(
 
 
 async def test_a_broken_part_is_a_warning_that_names_the_part(kube: RecordingKube, recorder: EventRecorder) -> None:
-    writer = StatusWriter(kube, recorder)
-    now = Conditions(previous("True"), 4)
-    now.false("DatabaseReady", "AuthenticationFailed", "password refused: correct the Secret")
-    now.false("CacheReady", "SecretNotFound", "create the Secret")
-    now.false("ApplicationReady", "Progressing", "1 of 2 replicas ready")
-    now.roll_up(["DatabaseReady", "CacheReady", "ApplicationReady"])
-    await writer.publish(REGARDING, {}, now)
-    told = {(event["type"], event["reason"], event["message"]) for event in kube.applied}
-    assert told == {
-        ("Warning", "AuthenticationFailed", "password refused: correct the Secret"),
-        ("Warning", "SecretNotFound", "CacheReady: create the Secret"),
-        ("Normal", "Progressing", "ApplicationReady: 1 of 2 replicas ready"),
-    }, "what Ready says already is not said twice, and what passes by itself is no warning"
+    writer = StatusWriter(kube, recorder, GUIDE)
+
+    async def told(*before: Object) -> set[tuple[str, str, str]]:
+        now = Conditions(before, 4)
+        now.false("DatabaseReady", "AuthenticationFailed", "password refused: correct the Secret")
+        now.false("CacheReady", "SecretNotFound", "create the Secret")
+        now.false("ApplicationReady", "Progressing", "1 of 2 replicas ready")
+        now.roll_up(["DatabaseReady", "CacheReady", "ApplicationReady"])
+        kube.applied.clear()
+        await writer.publish({**REGARDING, "status": {"conditions": list(before)}}, {}, now)
+        return {(event["type"], event["reason"], event["message"]) for event in kube.applied}
+
+    warnings = {
+        ("Warning", "AuthenticationFailed", "password refused: correct the Secret. See page#authenticationfailed."),
+        ("Warning", "SecretNotFound", "CacheReady: create the Secret. See page#secretnotfound."),
+    }
+    passing = {("Normal", "Progressing", "ApplicationReady: 1 of 2 replicas ready")}
+    held, coming = ({"type": "ApplicationReady", "status": status, "reason": "R"} for status in ("True", "Unknown"))
+    assert await told(held) == warnings | passing, (
+        "what Ready says already is not said twice, and what passes by itself is no warning"
+    )
+    assert await told() == await told(coming) == warnings, "of something new it is no news that a part is coming"
+
+
+async def test_a_status_with_addresses_is_not_written_again_while_nothing_changes(
+    kube: RecordingKube, recorder: EventRecorder
+) -> None:
+    writer = StatusWriter(kube, recorder, GUIDE)
+
+    async def tell(observed: Object) -> Object | None:
+        now = Conditions(observed.get("status", {}).get("conditions", []), 4)
+        now.false("DatabaseReady", "AuthenticationFailed", "y" * 9000)
+        now.roll_up(["DatabaseReady"])
+        return await writer.publish(observed, {}, now)
+
+    stored = await tell(REGARDING)
+    assert stored is not None
+    for condition in stored["status"]["conditions"]:
+        assert condition["message"].endswith("y… See page#authenticationfailed.")
+    assert await tell({**REGARDING, "status": stored["status"]}) is None
+    assert len(kube.statuses) == 1
 
 
 async def test_the_condition_metric_has_one_status_at_a_time(kube: RecordingKube, recorder: EventRecorder) -> None:

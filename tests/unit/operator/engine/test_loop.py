@@ -57,11 +57,12 @@ class World:
             **settings,
         )
 
-    async def list(self, kind: str) -> list[Object]:
+    async def list(self, kind: str) -> AsyncIterator[list[Object]]:
         if self.failing:
             self.failing -= 1
             raise RetryableError("KubernetesUnreachable", "no answer")
-        return list(self.live[kind])
+        for obj in self.live[kind]:
+            yield [obj]
 
     def outcomes(self) -> dict[str, float]:
         names = ("ok", "waiting", "terminal", "retryable", "crash")
@@ -170,16 +171,35 @@ async def test_a_failed_resync_keeps_what_is_known(world: World) -> None:
     assert len(world.cache) == 0
 
 
+async def test_a_resync_that_breaks_off_half_way_forgets_nothing(world: World) -> None:
+    world.live["Widget"] = [widget("a"), widget("b")]
+    assert await world.loop.resync()
+    original = world.list
+
+    async def broken(kind: str) -> AsyncIterator[list[Object]]:
+        yield [widget("a", 5)]
+        raise RetryableError("KubernetesUnreachable", "the second page did not come")
+
+    world.loop._lister = broken
+    assert not await world.loop.resync()
+    assert [obj["metadata"]["resourceVersion"] for obj in world.cache.of_kind("Widget")] == ["5", "1"]
+    world.loop._lister = original
+    world.live["Widget"] = [widget("b")]
+    assert await world.loop.resync()
+    assert [key.name for key in world.cache.keys("Widget")] == ["b"]
+
+
 async def test_a_resource_created_during_a_resync_is_reconciled(world: World) -> None:
     """Its watch event comes while a LIST, asked for earlier, is still on its way."""
     await world.loop.start()
     original = world.list
 
-    async def slow(kind: str) -> list[Object]:
-        answer = await original(kind)
+    async def slow(kind: str) -> AsyncIterator[list[Object]]:
+        answer = [page async for page in original(kind)]
         if kind == "Widget":
             world.cache.put(widget("a", 9))
-        return answer
+        for page in answer:
+            yield page
 
     world.loop._lister = slow
     await world.loop.resync()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tracetrack_operator.engine.objects import Key
-from tracetrack_operator.engine.queue import WorkQueue
+from tracetrack_operator.engine.queue import LAST_SECONDS, ROUTINE_SECONDS, WorkQueue
 
 A, B = Key("Thing", "shop", "a"), Key("Thing", "shop", "b")
 
@@ -154,3 +154,41 @@ async def test_many_workers_share_the_keys_and_never_work_on_one_together() -> N
     ended = await asyncio.gather(*workers, return_exceptions=True)
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
     assert all(1 <= count <= 3 for count in runs.values())
+
+
+async def test_what_was_added_last_lets_all_others_go_first_for_some_seconds(queue: WorkQueue, clock: Clock) -> None:
+    first, second, third = A, B, Key("Thing", "shop", "c")
+    queue.add_last(first)
+    queue.add(second)
+    queue.add(first)
+    assert (len(queue), queue.oldest_wait()) == (2, 0)
+    assert [await queue.get(), await queue.get()] == [second, first]
+    queue.add_last(second)
+    queue.add(second)
+    queue.add(third)
+    assert len(queue) == 2
+    queue.done(second)
+    queue.done(first)
+    assert [await queue.get(), await queue.get()] == [third, second], "last, although it was changed meanwhile"
+    queue.done(second)
+    queue.done(third)
+    queue.add_last(first)
+    clock.now += LAST_SECONDS
+    queue.add(second)
+    assert [await queue.get(), await queue.get()] == [second, first]
+    queue.done(first)
+    queue.add_last(first)
+    clock.now += LAST_SECONDS / 2
+    queue.add(third)
+    clock.now += LAST_SECONDS / 2
+    assert len(queue) == 2
+    assert [await queue.get(), await queue.get()] == [third, first]
+
+
+async def test_a_routine_look_lets_what_is_new_go_first(queue: WorkQueue, clock: Clock) -> None:
+    queue.add_after(A, ROUTINE_SECONDS)
+    queue.add_after(B, ROUTINE_SECONDS - 1)
+    clock.now += ROUTINE_SECONDS
+    new = Key("Thing", "shop", "c")
+    queue.add(new)
+    assert [await queue.get() for _ in range(3)] == [new, B, A]

@@ -14,9 +14,11 @@ MANIFEST: dict[str, Any] = {
     "metadata": {"name": "demo-app", "namespace": "shop", "labels": {"app": "demo"}},
     "spec": {
         "replicas": 2,
+        "minReadySeconds": 0,
         "paused": None,
         "template": {
             "spec": {
+                "automountServiceAccountToken": False,
                 "securityContext": {},
                 "tolerations": [],
                 "containers": [
@@ -24,7 +26,7 @@ MANIFEST: dict[str, Any] = {
                         "name": "app",
                         "image": "tracetrack-app:0.1.0",
                         "args": ["--port", "8080"],
-                        "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+                        "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "C", "value": ""}],
                         "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": 1}},
                     }
                 ],
@@ -41,12 +43,13 @@ def stored() -> tuple[dict[str, Any], dict[str, Any]]:
     live = copy.deepcopy(desired)
     live["metadata"] |= {"uid": "u", "resourceVersion": "7", "managedFields": [{"manager": "tracetrack-operator"}]}
     live["spec"]["strategy"] = {"type": "RollingUpdate"}
-    del live["spec"]["paused"]
+    del live["spec"]["paused"], live["spec"]["minReadySeconds"]
     pod = live["spec"]["template"]["spec"]
     del pod["tolerations"]
     pod["securityContext"] = None
     pod["dnsPolicy"] = "ClusterFirst"
     container = pod["containers"][0]
+    del container["env"][2]["value"]
     container["imagePullPolicy"] = "IfNotPresent"
     container["resources"] = {"requests": {"cpu": "0.5", "memory": "1024Mi"}, "limits": {"cpu": "1"}}
     return desired, live
@@ -93,6 +96,10 @@ def test_annotations_of_the_manifest_are_kept() -> None:
     [
         (lambda live: live["spec"].update(replicas=5), ".spec.replicas"),
         (lambda live: live["metadata"]["labels"].clear(), ".metadata.labels.app"),
+        (
+            lambda live: live["spec"]["template"]["spec"].pop("automountServiceAccountToken"),
+            ".spec.template.spec.automountServiceAccountToken",
+        ),
         (lambda live: container(live).update(image="evil:1"), ".spec.template.spec.containers[app].image"),
         (
             lambda live: container(live)["env"].pop(0),

@@ -8,8 +8,8 @@ from tracetrack_operator.api.constants import GROUP, MANAGED_SELECTOR
 from tracetrack_operator.engine.cache import ObjectCache
 from tracetrack_operator.engine.objects import Key, Object
 from tracetrack_operator.engine.queue import WorkQueue
-from tracetrack_operator.kube.kinds import KINDS, WATCHED, selector_of
-from tracetrack_operator.kube.watch import Watcher
+from tracetrack_operator.kube.kinds import CHILDREN, KINDS, OWN, WATCHED, selector_of
+from tracetrack_operator.kube.watch import GATHER_SECONDS, Watcher
 
 
 class _Resource:
@@ -35,11 +35,9 @@ def test_children_are_watched_by_label_and_primaries_whole() -> None:
     assert selector_of("Pod") == MANAGED_SELECTOR
     assert selector_of("TraceTrackDeployment") == ""
     assert selector_of("ScannerFleet") == ""
-    registry, settings = kopf.OperatorRegistry(), kopf.OperatorSettings()
-    Watcher(ObjectCache(), WorkQueue(), Routed()).register(registry, settings)
-    selected = {(selector.group, selector.any_name) for selector in settings.watching.label_selectors}
-    assert selected == {(KINDS[name].group, KINDS[name].plural) for name in WATCHED if KINDS[name].child}
-    assert ("", "secrets") in selected, "without a selector every Secret of the cluster would be held in memory"
+    assert "Secret" in CHILDREN
+    assert all(selector_of(name) for name in CHILDREN), "else every Secret of the cluster would be held in memory"
+    assert {*OWN, *CHILDREN} == {*WATCHED}
 
 
 def test_no_handler_writes_to_the_objects() -> None:
@@ -49,7 +47,7 @@ def test_no_handler_writes_to_the_objects() -> None:
     assert not registry._spawning.get_all_handlers()
     assert not registry._indexing.get_all_handlers()
     watched = {(handler.selector.group, handler.selector.any_name) for handler in registry._watching.get_all_handlers()}
-    assert watched == {(KINDS[name].group, KINDS[name].plural) for name in WATCHED}
+    assert watched == {(KINDS[name].group, KINDS[name].plural) for name in OWN}
 
 
 def test_group_versions_are_spelt_as_manifests_do() -> None:
@@ -59,7 +57,8 @@ def test_group_versions_are_spelt_as_manifests_do() -> None:
 
 
 async def test_events_feed_the_cache_and_the_queue() -> None:
-    cache, queue = ObjectCache(), WorkQueue()
+    now = [0.0]
+    cache, queue = ObjectCache(), WorkQueue(clock=lambda: now[0])
     watcher = Watcher(cache, queue, Routed())
     assert watcher.silent_for("ConfigMap") == float("inf")
     await deliver(watcher, None, 3)
@@ -67,10 +66,47 @@ async def test_events_feed_the_cache_and_the_queue() -> None:
     assert held is not None
     assert (held["apiVersion"], held["kind"]) == ("v1", "ConfigMap")
     assert watcher.silent_for("ConfigMap") < 5
+    assert len(queue) == 0, "children change in bursts, so the end of one is waited for"
+    now[0] += GATHER_SECONDS
     assert await queue.get() == Key("Widget", "shop", "a")
     queue.done(Key("Widget", "shop", "a"))
     await deliver(watcher, "MODIFIED", 3)
+    now[0] += GATHER_SECONDS
+    assert queue.oldest_wait() == 0
     assert len(queue) == 0, "what is known already concerns nobody"
     await deliver(watcher, "DELETED", 4)
     assert len(cache) == 0
+    now[0] += GATHER_SECONDS
+    assert queue.oldest_wait() == 0
     assert len(queue) == 1
+
+
+def fleet(version: int, generation: int = 1, status: str = "", **metadata: Any) -> Object:
+    own = {"name": "a", "namespace": "shop", "uid": "u", "resourceVersion": str(version), "generation": generation}
+    return {"metadata": {**own, **metadata}, "status": {"is": status}}
+
+
+def test_our_own_status_is_news_to_others_only() -> None:
+    cache, queue = ObjectCache(), WorkQueue()
+    own, other = Key("ScannerFleet", "shop", "a"), Key("TraceTrackDeployment", "shop", "b")
+    watcher = Watcher(cache, queue, lambda obj: [own, other])
+
+    def told(obj: Object, type_: str = "MODIFIED") -> list[Key]:
+        watcher.take("ScannerFleet", type_, obj)
+        keys = [*queue._ready]
+        queue._ready.clear()
+        return keys
+
+    assert told(fleet(1), "ADDED") == [own, other]
+    assert told(fleet(2, status="new")) == [other]
+    for change in (
+        {"generation": 2},
+        {"annotations": {"a": "b"}},
+        {"labels": {"a": "b"}},
+        {"finalizers": ["a"]},
+        {"deletionTimestamp": "now"},
+        {"uid": "another"},
+    ):
+        version = int(cache.get("ScannerFleet", "shop", "a")["metadata"]["resourceVersion"])  # type: ignore[index]
+        assert told(fleet(version + 1, **change)) == [own, other], change
+    assert told(fleet(99, uid="another"), "DELETED") == [own, other]
