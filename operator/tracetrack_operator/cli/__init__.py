@@ -1,0 +1,1 @@
+"""`kubectl tracetrack`: what an operator of TraceTracks asks and does at a terminal."""

@@ -1,0 +1,73 @@
+"""Ports that only look, so that a plan can't become an act."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn
+
+from ..aws.client import AwsPort
+from ..aws.errors import AwsNotFound
+from ..engine.objects import Object
+from ..engine.ports import KubePort
+
+LOOKS = ("describe_", "list_")
+SECRETS = frozenset({"get_secret_value"})
+
+
+class ReadOnlyKube:
+    """`KubePort` whose writes are defects."""
+
+    def __init__(self, kube: KubePort) -> None:
+        self._kube = kube
+
+    async def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        return await self._kube.get(kind, namespace, name)
+
+    async def find(self, kind: str, namespace: str, name: str) -> Object | None:
+        return await self._kube.find(kind, namespace, name)
+
+    async def list(self, kind: str, namespace: str = "", label_selector: str = "") -> list[Object]:
+        return await self._kube.list(kind, namespace, label_selector)
+
+    async def apply(self, manifest: Object, *, field_manager: str = "") -> NoReturn:
+        raise PermissionError(f"apply of a {manifest['kind']} while only looking")
+
+    async def create(self, manifest: Object, *, field_manager: str = "") -> NoReturn:
+        raise PermissionError(f"creation of a {manifest['kind']} while only looking")
+
+    async def apply_status(self, manifest: Object, *, field_manager: str = "") -> NoReturn:
+        raise PermissionError(f"apply of a {manifest['kind']}'s status while only looking")
+
+    async def delete(self, kind: str, namespace: str, name: str, *, uid: str, propagation: str = "") -> NoReturn:
+        raise PermissionError(f"deletion of {kind} {namespace}/{name} while only looking")
+
+
+class ReadOnlyAws:
+    """`AwsPort` that describes and lists; `region` is for calls that name none.
+
+    Saved credentials are told as absent: a plan needs none, and neither does whoever asks for one.
+    """
+
+    def __init__(self, aws: AwsPort, region: str | None) -> None:
+        self._aws = aws
+        self._region = region
+
+    async def call(
+        self, service: str, operation: str, /, *, region: str | None = None, **parameters: Any
+    ) -> dict[str, Any]:
+        self._check(service, operation)
+        if operation in SECRETS:
+            raise AwsNotFound(
+                "ResourceNotFoundException", "AwsNotFound", f"{service}.{operation} is not asked for here"
+            )
+        return await self._aws.call(service, operation, region=region or self._region, **parameters)
+
+    def pages(
+        self, service: str, operation: str, items: str, /, *, region: str | None = None, **parameters: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        self._check(service, operation)
+        return self._aws.pages(service, operation, items, region=region or self._region, **parameters)
+
+    def _check(self, service: str, operation: str) -> None:
+        if not operation.startswith(LOOKS) and operation not in SECRETS:
+            raise PermissionError(f"{service}.{operation} while only looking")

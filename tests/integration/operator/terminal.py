@@ -1,0 +1,112 @@
+"""A person at a terminal: `kubectl tracetrack` with a kubeconfig and AWS credentials."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from botocore import xform_name
+
+from tests.aws.emulator import Emulator
+from tests.cluster.controlplane import ControlPlane
+from tests.integration.operator.rbac import CHART, tools
+
+REDACTED = "(redacted)"
+LOOKS = ("Describe", "List")
+
+
+class Terminal:
+    """Runs the command in `namespace`, beside an operator whose cluster is named `test`."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, aws: Emulator) -> None:
+        self._namespace = namespace
+        self._environ = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "KUBE", "TRACETRACK_"))},
+            **aws.environ(),
+            "KUBECONFIG": str(kubeconfig),
+            "TRACETRACK_CLUSTER": "test",
+            "TRACETRACK_AWS_CA_FILE": "/etc/tracetrack/aws/ca.crt",
+        }
+
+    def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tracetrack_operator.cli", *words, "-n", self._namespace],
+            env=self._environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def text(self, *words: str, stdin: str = "") -> str:
+        done = self.run(*words, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def json(self, *words: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.text(*words, "-o", "json"))
+        return found
+
+    def refusal(self, *words: str) -> str:
+        done = self.run(*words)
+        assert done.returncode == 1, done.stdout
+        return done.stderr
+
+
+def account(control_plane: ControlPlane, namespace: str, role: str) -> Path:
+    """The kubeconfig of somebody with Kubernetes' own role `role` in the namespace, the chart's roles added to it."""
+    rendered = subprocess.run(
+        [
+            str(tools.helm()),
+            "template",
+            "tracetrack",
+            str(CHART),
+            "--show-only",
+            "templates/roles-for-users.yaml",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    control_plane.kubectl("apply", "-f", "-", input=rendered)
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": f"cli-{role}", "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": f"cli-{role}", "namespace": namespace}],
+    }
+    control_plane.kubectl("apply", "-f", "-", input=yaml.safe_dump(binding))
+    return control_plane.service_account_kubeconfig(namespace, f"cli-{role}")
+
+
+Made = tuple[str, dict[str, Any]]
+
+
+def planned(report: dict[str, Any]) -> list[Made]:
+    """The calls of a plan, with those of their parameters that the emulator's journal holds too."""
+    return [(call["operation"], _plain(call["parameters"])) for call in report["aws"]]
+
+
+def executed(calls: Iterable[dict[str, Any]]) -> list[Made]:
+    """The calls in the emulator's journal that changed something."""
+    return [
+        (xform_name(call["operation"]), _plain(call["params"]))
+        for call in calls
+        if not call["operation"].startswith(LOOKS)
+    ]
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in parameters.items()
+        if isinstance(value, str | int | float) and value != REDACTED and not key.endswith("Tags")
+    }
