@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 import tracetrack_operator
+from tracetrack_operator.engine.metrics import ConditionCollector, ObjectGauge
 from tracetrack_operator.settings import Settings
 
 README = Path(__file__).with_name("README.md")
@@ -38,6 +39,10 @@ def metrics() -> str:
             name = collector._name + ("_total" if collector._type == "counter" else "")
             labels = ", ".join(collector._labelnames)
             rows[name] = f"| `{name}` | {collector._type} | {labels} | {collector._documentation} |"
+        elif isinstance(collector, ConditionCollector | ObjectGauge):
+            rows[collector.name] = (
+                f"| `{collector.name}` | gauge | {', '.join(collector.labels)} | {collector.documentation} |"
+            )
     return "\n".join(
         ["| Metric | Type | Labels | Meaning |", "|---|---|---|---|", *(rows[name] for name in sorted(rows))]
     )

@@ -1,4 +1,4 @@
-"""What every reconciler is handed."""
+"""What every reconciler is handed, and the part of it that only looks."""
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
@@ -19,14 +19,13 @@ PODS = "pods"
 
 
 @dataclass(frozen=True)
-class Context:
+class View:
+    """What a plan is made from."""
+
     settings: Settings
     cache: ObjectCache
-    queue: WorkQueue
     kube: KubePort
     aws: AwsPort
-    recorder: EventRecorder
-    status: StatusWriter
 
     def children(self, owner: Object) -> list[Object]:
         """The cached objects that `owner` controls."""
@@ -39,6 +38,13 @@ class Context:
     def pods_of(self, namespace: str, deployment: str) -> list[Object]:
         """The cached Pods of that deployment, of all its components."""
         return self.cache.by_index(PODS, (namespace, deployment))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context(View):
+    queue: WorkQueue
+    recorder: EventRecorder
+    status: StatusWriter
 
 
 def _owner(obj: Object) -> Iterable[Hashable]:

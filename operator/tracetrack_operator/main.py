@@ -1,15 +1,18 @@
 """Wiring only: settings, clients, cache, reconcilers, Kopf."""
 
 import asyncio
+import gc
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import kopf
+import uvloop
 from prometheus_client import start_http_server
 
 from . import logs
+from .api import reasons
 from .aws.client import AwsClient
 from .context import INDEXERS, Context
 from .deployment.reconciler import DeploymentReconciler
@@ -21,13 +24,15 @@ from .engine.queue import WorkQueue
 from .engine.status import StatusWriter
 from .fleet.reconciler import FleetReconciler
 from .kube.client import KubeClient, load_configuration
-from .kube.kinds import WATCHED, selector_of
+from .kube.kinds import CHILDREN, WATCHED, selector_of
+from .kube.streams import ChildStream
 from .kube.watch import Watcher
 from .probes import Health
 from .routing import Routes
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
+GARBAGE_THRESHOLDS = (50_000, 20, 50)
 
 
 class Operator:
@@ -39,7 +44,8 @@ class Operator:
         self.aws = AwsClient()
         self.cache = ObjectCache(INDEXERS)
         self.queue = WorkQueue()
-        recorder = EventRecorder(self.kube, "tracetrack-operator", socket.gethostname())
+        guide = reasons.guide(settings.docs_url)
+        recorder = EventRecorder(self.kube, "tracetrack-operator", socket.gethostname(), guide)
         self.context = Context(
             settings=settings,
             cache=self.cache,
@@ -47,7 +53,7 @@ class Operator:
             kube=self.kube,
             aws=self.aws,
             recorder=recorder,
-            status=StatusWriter(self.kube, recorder),
+            status=StatusWriter(self.kube, recorder, guide),
         )
         self.watcher = Watcher(self.cache, self.queue, Routes(self.cache))
         self.fleets = FleetReconciler(self.context)
@@ -65,7 +71,15 @@ class Operator:
             workers=settings.workers,
             resync_seconds=settings.resync_seconds,
         )
-        self.health = Health(self.queue, self.loop)
+        self.streams = {
+            (kind, namespace): ChildStream(
+                self.kube, kind, namespace, selector_of(kind), self.watcher.take, self.loop.relist
+            )
+            for kind in CHILDREN
+            for namespace in settings.namespaces or ("",)
+        }
+        self._following: list[asyncio.Task[None]] = []
+        self.health = Health(self.queue, self.loop, self._following)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT, which Kopf listens to."""
@@ -98,23 +112,29 @@ class Operator:
 
     async def _start(self, **_: Any) -> None:
         await self.loop.start()
+        self._following += [asyncio.create_task(stream.follow()) for stream in self.streams.values()]
         logger.info("reconciling", extra={"objects": len(self.cache), "cluster": self.settings.cluster})
 
     async def _stop(self, **_: Any) -> None:
         await self.loop.stop()
+        for task in self._following:
+            task.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
         await self.fleets.stop()
-        self.kube.close()
+        await self.kube.close()
         self.aws.close()
 
     async def _probe(self, **_: Any) -> dict[str, float]:
         return self.health.check()
 
-    async def _list(self, kind: str) -> list[Object]:
-        selector = selector_of(kind)
-        if not self.settings.namespaces:
-            return await self.kube.list(kind, label_selector=selector)
-        lists = [await self.kube.list(kind, namespace, selector) for namespace in self.settings.namespaces]
-        return [obj for objects in lists for obj in objects]
+    async def _list(self, kind: str) -> AsyncIterator[list[Object]]:
+        for namespace in self.settings.namespaces or ("",):
+            shown = ""
+            async for objects, version in self.kube.pages(kind, namespace, selector_of(kind)):
+                yield objects
+                shown = version
+            if (stream := self.streams.get((kind, namespace))) is not None:
+                stream.listed(shown)
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -122,10 +142,13 @@ def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
 
 
 def main() -> None:
+    # Nearly all that is made goes by reference counts, and looking through the rest took an eighth of the CPU time.
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     try:
         settings = Settings.from_environ()
         logs.configure(settings.log_level)
         operator = Operator(settings)
     except ValueError as error:
         raise SystemExit(f"tracetrack-operator: {error}") from None
-    asyncio.run(operator.run())
+    uvloop.run(operator.run())

@@ -14,7 +14,12 @@ class Settings:
     `embedded_image` are the images used where a resource names none; `namespaces` empty means all.
     `aws_ca_file` is a PEM bundle that RDS and ElastiCache endpoints are verified with (for RDS the one that AWS
     publishes); `rds_*` and `elasticache_*` are for resources that name no network of their own.
+    `aws_steady_seconds` is how old what AWS says of databases and caches may be, `aws_changing_seconds` while one of
+    them changes: the descriptions are read once for all, and one at rest is looked at every two `aws_steady_seconds`.
+    `credentials_settle_seconds` is how long applications have to go over to rotated credentials before the former may
+    go: longer than a kubelet takes to bring a changed Secret into its pods.
     `fleet_check_seconds` is how often a fleet that needs nothing is compared with AWS.
+    `docs_url` is where crds/REASONS.md can be read: the messages of conditions and Events point there.
     Each field is read from `TRACETRACK_<FIELD>`.
     """
 
@@ -29,7 +34,11 @@ class Settings:
     namespaces: tuple[str, ...] = ()
     workers: int = 8
     resync_seconds: float = 600.0
+    aws_steady_seconds: float = 30.0
+    aws_changing_seconds: float = 10.0
+    credentials_settle_seconds: float = 600.0
     fleet_check_seconds: float = 300.0
+    docs_url: str = "crds/REASONS.md"
     health_port: int = 8080
     metrics_port: int = 9090
     log_level: str = "INFO"

@@ -1,4 +1,4 @@
-"""Writes the CustomResourceDefinitions and their field reference, or checks that the written ones are up to date."""
+"""Writes the CustomResourceDefinitions and the pages about fields and reasons, or checks that they are up to date."""
 
 import argparse
 import difflib
@@ -6,15 +6,31 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..cache.elasticache.fields import PASSWORD as AUTH_TOKEN
+from ..cache.elasticache.fields import TABLE as ELASTICACHE
+from ..database.rds.fields import PASSWORD as MASTER_PASSWORD
+from ..database.rds.fields import TABLE as RDS
+from ..database.rds.replicas.fields import TABLE as READ_REPLICA
+from ..dependencies.cloud.reference import changes_markdown
 from . import RESOURCES
 from .crd import crd_file_name, crd_yaml
+from .reasons import PAGE
+from .reasons.page import reasons_markdown
 from .reference import reference_markdown
 
 
 def generated_files() -> dict[str, str]:
     """File name → text of everything that is generated."""
     files = {crd_file_name(resource): crd_yaml(resource) for resource in RESOURCES}
-    return {**files, "README.md": reference_markdown(RESOURCES)}
+    changes = changes_markdown(
+        {
+            "spec.database.rds": (*RDS, MASTER_PASSWORD),
+            "spec.database.rds.readReplicas[]": READ_REPLICA,
+            "spec.cache.elasticache": (*ELASTICACHE, AUTH_TOKEN),
+        }
+    )
+    pages = {"README.md": reference_markdown(RESOURCES), "CHANGES.md": changes, PAGE: reasons_markdown()}
+    return {**files, **pages}
 
 
 def drift(folder: Path) -> str:

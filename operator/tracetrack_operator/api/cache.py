@@ -4,9 +4,19 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, model_validator
 
+from .cloud import (
+    DailyWindow,
+    Management,
+    Rotation,
+    bound_rules,
+    credentials_field,
+    management_field,
+    rotation_field,
+    rotation_rules,
+)
 from .database import fixed_rule, growth_rule, section_rules, with_section
 from .meta import LocalObjectReference
-from .model import ApiModel, Enumeration, StorageSize, rules
+from .model import ApiModel, Enumeration, Rule, StorageSize, rules
 
 EMBEDDED_CACHE_STORAGE = "1Gi"
 
@@ -15,6 +25,13 @@ class CacheProvider(Enumeration):
     ELASTICACHE = "ElastiCache"
     EXTERNAL = "External"
     EMBEDDED = "Embedded"
+
+
+class CacheAuthentication(Enumeration):
+    """How the application logs in."""
+
+    TOKEN = "Token"  # noqa: S105
+    USERS = "Users"
 
 
 class EmbeddedCache(ApiModel):
@@ -41,7 +58,11 @@ class ExternalCache(ApiModel):
 
 
 class ElastiCacheCache(ApiModel):
-    """An Amazon ElastiCache replication group, made by the operator."""
+    """An Amazon ElastiCache replication group with Valkey.
+
+    What a change of a field does to the application is told in crds/CHANGES.md; fail-overs wait for
+    spec.maintenanceWindow or an approval.
+    """
 
     replication_group_identifier: str | None = Field(
         default=None,
@@ -49,7 +70,15 @@ class ElastiCacheCache(ApiModel):
         pattern=r"^[a-z](-?[a-z0-9])*$",
         description="Replication group identifier. Absent: <cluster>-<namespace>-<name>. It can't be changed "
         "afterwards. A replication group of that name which was not made for this object is left untouched, and "
-        "CacheReady says OwnershipConflict.",
+        "CacheReady says OwnershipConflict or AdoptionRequired.",
+    )
+    management: Management = management_field()
+    credentials_secret_ref: LocalObjectReference | None = credentials_field("password, and optionally username")
+    authentication: CacheAuthentication = Field(
+        default=CacheAuthentication.TOKEN,
+        description="How the application logs in. Token: with the AUTH token, which may do everything. Users: as a "
+        "user of the replication group's own user group, who may do what the application needs, with its own keys. A "
+        "cache in use goes over from Token to Users without a request lost; not back.",
     )
     node_type: str = Field(
         default="cache.t4g.micro",
@@ -75,6 +104,31 @@ class ElastiCacheCache(ApiModel):
         description="VPC security groups of the nodes. Empty: the operator's setting.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
+    parameter_group_name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="Cache parameter group. Absent: the default one of the version.",
+    )
+    snapshot_retention_days: int = Field(
+        default=0, ge=0, le=35, description="Daily snapshots are kept this long, in days. 0: none."
+    )
+    snapshot_window: DailyWindow | None = Field(
+        default=None,
+        description="Daily window of the snapshots, in UTC, such as 20:00-21:00. Absent: ElastiCache picks one.",
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *bound_rules("spec.cache.elasticache", "replicationGroupIdentifier"),
+            Rule(
+                "self.management != 'Bound' || self.authentication == 'Token'",
+                "spec.cache.elasticache.authentication does not apply to management Bound: remove it, and name the "
+                "user in the Secret, key username",
+                ".authentication",
+            ),
+        )
+    )
 
 
 _SECTIONS = {"ElastiCache": "elasticache", "External": "external", "Embedded": "embedded"}
@@ -92,6 +146,7 @@ class CacheSpec(ApiModel):
     elasticache: ElastiCacheCache | None = Field(
         default=None, description="Settings of provider ElastiCache; absent otherwise."
     )
+    rotation: Rotation | None = rotation_field()
 
     @model_validator(mode="before")
     @classmethod
@@ -112,6 +167,7 @@ class CacheSpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             *section_rules("spec.cache", _SECTIONS, "External"),
+            *rotation_rules("spec.cache", "ElastiCache", "elasticache"),
             growth_rule(
                 "embedded",
                 "storage",
@@ -119,6 +175,13 @@ class CacheSpec(ApiModel):
                 "spec.cache.embedded.storage can't shrink, since volumes only grow: set the earlier size or a "
                 "larger one",
                 quantities=True,
+            ),
+            Rule(
+                "!has(oldSelf.elasticache) || oldSelf.elasticache.authentication != 'Users' || "
+                "(has(self.elasticache) && self.elasticache.authentication == 'Users')",
+                "spec.cache.elasticache.authentication can't go back from Users, since AWS would let everybody in "
+                "meanwhile: restore it, and create a new TraceTrackDeployment for a cache with a token",
+                ".elasticache.authentication",
             ),
             fixed_rule(
                 "elasticache",

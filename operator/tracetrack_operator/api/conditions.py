@@ -4,13 +4,19 @@ from .model import Enumeration
 
 
 class ConditionType(Enumeration):
-    """Ready sums up the others of its object, but for ScalingReady: what serves does so whether or not more can."""
+    """Ready sums up the others of its object, but for three: what serves does so whether or not more can be added
+    (ScalingReady), whether or not a change of its database or cache in AWS still waits (Synced), whether or not there
+    is a read replica to spare its database work (ReplicasReady), and whatever came of restoring a copy of it
+    (DrillPassed)."""
 
     READY = "Ready"
     DATABASE_READY = "DatabaseReady"
     CACHE_READY = "CacheReady"
     APPLICATION_READY = "ApplicationReady"
     SCALING_READY = "ScalingReady"
+    SYNCED = "Synced"
+    REPLICAS_READY = "ReplicasReady"
+    DRILL_PASSED = "DrillPassed"
     DEPLOYMENT_READY = "DeploymentReady"
     SIGNING_KEY_READY = "SigningKeyReady"
     SCANNERS_READY = "ScannersReady"
@@ -32,3 +38,13 @@ class Reason(Enumeration):
     IMAGE_UNAVAILABLE = "ImageUnavailable"
     UNSCHEDULABLE = "Unschedulable"
     OWNERSHIP_CONFLICT = "OwnershipConflict"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    REPLACE_REQUIRED = "ReplaceRequired"
+    DRIFTED = "Drifted"
+    MODIFYING = "Modifying"
+    ADOPTION_REQUIRED = "AdoptionRequired"
+    DELETION_PROTECTED = "DeletionProtected"
+    BOUND_NOT_FOUND = "BoundNotFound"
+    CREDENTIALS_NOT_ROTATED = "CredentialsNotRotated"
+    REPLICA_LAGGING = "ReplicaLagging"
+    REPLICA_PROMOTED = "ReplicaPromoted"

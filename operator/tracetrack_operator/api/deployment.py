@@ -5,10 +5,11 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from .cache import CacheSpec
+from .cloud import DriftPolicy, WeeklyWindow
 from .constants import API_VERSION, NAME_MAX_LENGTH
 from .database import DatabaseSpec
 from .exposure import ExposureSpec
-from .meta import CONDITIONS_EXTENSION, Condition, LocalObjectReference, ObjectMeta
+from .meta import LocalObjectReference, ObjectMeta
 from .model import (
     ApiModel,
     Column,
@@ -19,9 +20,9 @@ from .model import (
     Resource,
     ResourceInfo,
     Rule,
-    StatusModel,
     rules,
 )
+from .status import TraceTrackDeploymentStatus
 
 
 def name_rule(kind: str) -> Rule:
@@ -250,6 +251,17 @@ class TraceTrackDeploymentSpec(ApiModel):
         default=NetworkPolicySpec(), description="Who may reach the pods over the cluster's network."
     )
     aws: AWSSpec = Field(default=AWSSpec(), description="Where this deployment's AWS resources are.")
+    maintenance_window: WeeklyWindow | None = Field(
+        default=None,
+        description="Weekly window of an hour or more for what restarts or fails over a database or cache in AWS, in "
+        "UTC, such as sun:20:00-sun:21:00. Absent: the windows that AWS picked. What can't wait is let go by the "
+        "annotation tracetrack.io/approve, whose value the condition Synced tells.",
+    )
+    drift_policy: DriftPolicy = Field(
+        default=DriftPolicy.CORRECT,
+        description="What happens when somebody changes the database or cache in AWS by hand. Correct: it is set back "
+        "as declared. Report: the condition Synced tells the difference.",
+    )
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.SNAPSHOT,
         description="What becomes of the data when this object is deleted. Snapshot: the database goes once a "
@@ -271,35 +283,6 @@ class TraceTrackDeploymentSpec(ApiModel):
             ),
         )
     )
-
-
-class DependencyStatus(StatusModel):
-    """The database or the cache, as last seen."""
-
-    provider: str = Field(default="", max_length=32, description="Provider in use.")
-    endpoint: str = Field(default="", max_length=512, description="host:port that the application connects to.")
-    state: str = Field(
-        default="", max_length=64, description="State in the provider's own words, such as available or creating."
-    )
-
-
-class TraceTrackDeploymentStatus(StatusModel):
-    """The TraceTrack that runs, as last seen."""
-
-    observed_generation: int = Field(default=0, ge=0, description="metadata.generation that this status was found for.")
-    conditions: list[Condition] = Field(
-        default_factory=list,
-        max_length=32,
-        description="State by aspect; Ready sums them up.",
-        json_schema_extra=CONDITIONS_EXTENSION,
-    )
-    replicas: int | None = Field(default=None, ge=0, description="Application pods that exist.")
-    ready_replicas: int | None = Field(default=None, ge=0, description="Application pods that serve.")
-    version: str | None = Field(default=None, max_length=128, description="Version that all serving pods run.")
-    url: str | None = Field(default=None, max_length=512, description="Address of the application.")
-    database: DependencyStatus | None = Field(default=None, description="The database, as last seen.")
-    cache: DependencyStatus | None = Field(default=None, description="The cache, as last seen.")
-    fleets: int | None = Field(default=None, ge=0, description="ScannerFleets whose scanners may scan here.")
 
 
 READY_COLUMNS = (
@@ -329,6 +312,13 @@ class TraceTrackDeployment(Resource):
             Column("Replicas", "integer", ".status.readyReplicas", "Application pods that serve."),
             Column("Database", "string", ".spec.database.provider", "Provider of the database."),
             Column("Cache", "string", ".spec.cache.provider", "Provider of the cache."),
+            Column(
+                "Read-Replicas",
+                "string",
+                ".status.database.readyReadReplicas",
+                "Read replicas of the database that serve, of those declared.",
+                priority=1,
+            ),
             Column("URL", "string", ".status.url", "Address of the application.", priority=1),
             AGE_COLUMN,
         ),

@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
 
-_ACRONYMS = {"Cpu": "CPU", "Gib": "GiB", "Az": "AZ"}
+_ACRONYMS = {"Cpu": "CPU", "Gib": "GiB", "Mibps": "MiBps", "Az": "AZ"}
 
 
 def api_name(python_name: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from .constants import API_VERSION, CATEGORY
 from .model import Resource
+from .reasons import PAGE
 from .schema import Schema, schema_rules, structural_schema
 
 _INTRODUCTION = f"""# Custom resources of TraceTrack
@@ -12,6 +13,7 @@ _INTRODUCTION = f"""# Custom resources of TraceTrack
 Field reference of `{API_VERSION}`. This file and the CustomResourceDefinitions beside it are generated from the
 operator's models: change those and run `python -m tracetrack_operator.api`. `kubectl explain` tells the same in a
 terminal, and `kubectl get {CATEGORY}` lists every object of these kinds. Complete examples are in [samples/](samples/).
+What the reasons of conditions mean, and what to do about each, is in [{PAGE}]({PAGE}).
 
 Sections (`object`) may be left out as a whole unless they are required; their fields' defaults then apply.
 """

@@ -64,6 +64,8 @@ async def _ping(binding: CacheBinding) -> CheckResult:
         socket_timeout=SECONDS,
         retry=Retry(NoBackoff(), 0),
         single_connection_client=True,
+        # Introducing itself takes two round trips, and a look at the installed packages.
+        driver_info=None,
         ssl=binding.tls,
         ssl_ca_data=binding.ca_crt or None,
     )

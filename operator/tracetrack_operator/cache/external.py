@@ -5,9 +5,11 @@ from urllib.parse import unquote, urlsplit
 from ..dependencies.binding import CacheBinding
 from ..dependencies.external import ExternalProvider, InvalidSecret, port_of, required
 from ..dependencies.protocol import Scope
+from ..manifests.parent import CACHE
 
 
 class ExternalRedis(ExternalProvider):
+    component = CACHE
     product = "Redis"
     field_path = "spec.cache.external.secretRef.name"
     keys = "host and port (or uri), and optionally username, password, tls and ca.crt"

@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+from functools import lru_cache
+from typing import Any
 
 import asyncpg
 
@@ -11,44 +13,50 @@ from ..dependencies.checks import CheckResult
 
 SECONDS = 5.0
 OLDEST_VERSION = 14
+ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 async def check_database(binding: Binding) -> CheckResult:
     """Connect, ask for the version, leave; at most `SECONDS`. The message never has the password in it."""
     if not isinstance(binding, DatabaseBinding):
         raise TypeError(f"a DatabaseBinding is wanted, not {type(binding).__name__}")
-    where = endpoint(binding)
     try:
         async with asyncio.timeout(SECONDS):
-            return await _connect(binding)
-    except ssl.SSLError as error:
-        return _tls(where, str(error.reason or error))
-    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
-        return CheckResult(
-            False,
-            Reason.AUTHENTICATION_FAILED,
-            f"PostgreSQL at {where} refuses user {binding.username}: {error}. Correct username and password.",
-        )
-    except asyncpg.InvalidCatalogNameError:
-        return CheckResult(
-            False,
-            "DatabaseNotFound",
-            f"PostgreSQL at {where} has no database {binding.database}. Create it, or name another one.",
-        )
-    except ConnectionError as error:
-        if "SSL" in str(error):
+            return await _ask(binding)
+    except ERRORS as error:
+        return explain(binding, error)
+
+
+def explain(binding: DatabaseBinding, error: BaseException) -> CheckResult:
+    """What one of `ERRORS` means, and what to do about it."""
+    where = endpoint(binding)
+    match error:
+        case ssl.SSLError():
+            return _tls(where, str(error.reason or error))
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            return CheckResult(
+                False,
+                Reason.AUTHENTICATION_FAILED,
+                f"PostgreSQL at {where} refuses user {binding.username}: {error}. Correct username and password.",
+            )
+        case asyncpg.InvalidCatalogNameError():
+            return CheckResult(
+                False,
+                "DatabaseNotFound",
+                f"PostgreSQL at {where} has no database {binding.database}. Create it, or name another one.",
+            )
+        case ConnectionError() if "SSL" in str(error):
             return _tls(where, str(error))
-        return _unreachable(where, str(error))
-    except TimeoutError:
-        return _unreachable(where, f"no answer within {SECONDS:.0f} s")
-    except OSError as error:
-        return _unreachable(where, error.strerror or str(error))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return CheckResult(False, "DatabaseError", f"PostgreSQL at {where} answers: {error}. It is tried again.")
+        case TimeoutError():
+            return _unreachable(where, f"no answer within {SECONDS:.0f} s")
+        case OSError():
+            return _unreachable(where, error.strerror or str(error))
+    return CheckResult(False, "DatabaseError", f"PostgreSQL at {where} answers: {error}. It is tried again.")
 
 
-async def _connect(binding: DatabaseBinding) -> CheckResult:
-    connection = await asyncpg.connect(
+async def connect(binding: DatabaseBinding) -> Any:
+    """A connection, to be closed. Raises `ERRORS`."""
+    return await asyncpg.connect(
         host=binding.host,
         port=binding.port,
         user=binding.username,
@@ -59,6 +67,10 @@ async def _connect(binding: DatabaseBinding) -> CheckResult:
         statement_cache_size=0,
         server_settings={"application_name": "tracetrack-operator"},
     )
+
+
+async def _ask(binding: DatabaseBinding) -> CheckResult:
+    connection = await connect(binding)
     try:
         major = connection.get_server_version().major
     finally:
@@ -73,11 +85,15 @@ async def _connect(binding: DatabaseBinding) -> CheckResult:
 
 
 def _context(binding: DatabaseBinding) -> ssl.SSLContext | bool:
-    if binding.sslmode == "disable":
-        return False
-    if binding.sslmode == "verify-full":
-        return ssl.create_default_context(cadata=binding.ca_crt or None)
-    context = ssl.create_default_context()
+    return _tls_context(binding.sslmode, binding.ca_crt) if binding.sslmode != "disable" else False
+
+
+@lru_cache(maxsize=16)
+def _tls_context(sslmode: str, authorities: str) -> ssl.SSLContext:
+    """Reading the hundred authorities of RDS takes longer than a connection does."""
+    if sslmode == "verify-full":
+        return ssl.create_default_context(cadata=authorities or None)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

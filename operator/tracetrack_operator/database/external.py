@@ -5,11 +5,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from ..dependencies.binding import DatabaseBinding
 from ..dependencies.external import ExternalProvider, InvalidSecret, port_of, required
 from ..dependencies.protocol import Scope
+from ..manifests.parent import DATABASE
 
 _SSLMODES = ("disable", "require", "verify-full")
 
 
 class ExternalPostgres(ExternalProvider):
+    component = DATABASE
     product = "PostgreSQL"
     field_path = "spec.database.external.secretRef.name"
     keys = "host, port, database, username and password (or uri), and optionally sslmode and ca.crt"

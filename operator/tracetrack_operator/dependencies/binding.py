@@ -9,6 +9,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
+CREDENTIALS = frozenset({"username", "password", "uri"})
+"""The keys that change with the credentials alone: what the URI says besides is in others."""
+REPLICA = frozenset({"replica-host", "replica-port"})
+"""The keys about a read replica, which the application goes over to, or does without, while it runs."""
+
 
 class Binding(Protocol):
     """What ends up in a binding Secret."""
@@ -25,7 +30,10 @@ class Binding(Protocol):
 
 @dataclass(frozen=True)
 class DatabaseBinding:
-    """A PostgreSQL database. `sslmode` is disable, require or verify-full; `ca_crt` is PEM."""
+    """A PostgreSQL database. `sslmode` is disable, require or verify-full; `ca_crt` is PEM.
+
+    `replica_host` is a read replica that the same login works at; "" where there is none.
+    """
 
     provider: str
     host: str
@@ -35,6 +43,8 @@ class DatabaseBinding:
     password: str = field(repr=False)
     sslmode: str = "require"
     ca_crt: str = field(default="", repr=False)
+    replica_host: str = ""
+    replica_port: int = 0
 
     def data(self) -> dict[str, str]:
         login = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}"
@@ -50,7 +60,8 @@ class DatabaseBinding:
             "sslmode": self.sslmode,
             "uri": f"postgresql://{login}@{where}?{urlencode({'sslmode': self.sslmode})}",
         }
-        return {**data, **({"ca.crt": self.ca_crt} if self.ca_crt else {})}
+        replica = {"replica-host": self.replica_host, "replica-port": str(self.replica_port)}
+        return {**data, **({"ca.crt": self.ca_crt} if self.ca_crt else {}), **(replica if self.replica_host else {})}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ..manifests.secret import values
 from .binding import Binding, endpoint
 from .checks import BAD_SECONDS, GOOD_SECONDS, CheckResult, Checks
 from .protocol import Dependency, Scope, Verdict
+from .vouching import vouched
 
 
 class InvalidSecret(ValueError):
@@ -31,6 +32,7 @@ class ExternalProvider:
     """Base of the external providers; a subclass says how the Secret is read and checked."""
 
     makes_cloud_objects = False
+    component: ClassVar[str]
     field_path: ClassVar[str]
     keys: ClassVar[str]
     product: ClassVar[str]
@@ -50,15 +52,23 @@ class ExternalProvider:
         """There are no steps."""
 
     async def observe(self, scope: Scope) -> Facts:
+        name = self.secret_name(scope)
+        # With the generation, since whoever changes the spec may have changed the Secret before.
+        key = f"{scope.parent.uid}/{name}/{scope.owner['metadata'].get('generation', 0)}"
+        if not self._checks.asked(key):
+            self._checks.forget(scope.parent.uid)
+        if (known := self._checks.working(key)) is not None:
+            return Facts(True, "", *known)
         # Live, since the user's Secret has no label of ours and so is in no cache.
-        live = await self._kube.get("Secret", scope.parent.namespace, self.secret_name(scope))
+        live = await self._kube.get("Secret", scope.parent.namespace, name)
         if live is None:
             return Facts(found=False)
         try:
             binding = self.read(values(live))
         except InvalidSecret as error:
             return Facts(found=True, problem=str(error))
-        return Facts(True, "", binding, await self._checks.result(scope.parent.uid, binding))
+        check = await self._checks.result(key, binding, lambda: vouched(scope, self.component, binding))
+        return Facts(True, "", binding, check)
 
     def desired(self, scope: Scope, facts: Facts) -> Dependency:
         """Only a binding that has worked is handed on: a change that can't connect never reaches running pods."""

@@ -37,7 +37,7 @@ class GeneratedSecrets:
         name = parent.child(suffix)
         found = _wanted(self._cache.get("Secret", parent.namespace, name), parent, makers)
         if found is None or found.keys() != makers.keys():
-            live = await self._kube.get("Secret", parent.namespace, name)
+            live = await self._kube.find("Secret", parent.namespace, name)
             if live is not None and controller_uid(live) != parent.uid:
                 raise foreign(live, parent.name)
             found = _wanted(live, parent, makers) or {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, Self, TypeVar
 
 from ..api.conditions import Reason
@@ -9,7 +10,7 @@ from ..api.deployment import TraceTrackDeploymentSpec
 from ..engine.conditions import Status
 from ..engine.errors import ReconcileError, WaitingError
 from ..engine.objects import Object
-from ..engine.plan import Action, Executor
+from ..engine.plan import Action, Disruption, Executor
 from ..manifests.parent import Parent
 from .binding import Binding
 
@@ -50,12 +51,44 @@ class Scope:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A change that is not made now. `until`: when it is made if nobody acts; `token`: what approves it before.
+
+    `operation` with `parameters` is the call that would make it.
+    """
+
+    what: str
+    change: str
+    disruption: Disruption
+    reason: str
+    why: str
+    until: datetime | None = None
+    token: str = ""
+    operation: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class News:
+    """What is worth an Event once the plan is done."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Dependency:
     """The outcome of looking at a provider.
 
     `binding` is None while there is nothing that has been seen to work: what the application has stays as it is.
     `manifests` are the children that shall exist, `steps` what has to be done after they do; `state` is the
-    provider's own word. `look_again` in seconds, for what no watch tells.
+    provider's own word. `look_again` in seconds, for what no watch tells. `sync` says whether an object outside is
+    as declared, where there is one; `details` are fields of the status; `measures` are differences by outcome.
+    `noticed` and `events` are told as Events once the plan is done, the latter if nothing of it failed.
+    `later` are the steps expected after these, each to be found out anew; `held` is what waits for a window or a
+    person; `item` is an object outside as it was described. `fresh`: it was asked for moments ago and may be there at
+    once, so the rest can wait for it.
+    `replicas` says how its read replicas are, where it shall have any; `replica_items` are those by identifier.
     """
 
     provider: str
@@ -67,6 +100,17 @@ class Dependency:
     steps: tuple[Action, ...] = ()
     look_again: float | None = None
     error: ReconcileError | None = None
+    sync: Verdict | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    measures: Mapping[str, int] = field(default_factory=dict)
+    noticed: tuple[News, ...] = ()
+    events: tuple[News, ...] = ()
+    later: tuple[Action, ...] = ()
+    held: tuple[Held, ...] = ()
+    item: Mapping[str, Any] | None = field(default=None, repr=False)
+    fresh: bool = False
+    replicas: Verdict | None = None
+    replica_items: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def failed(cls, provider: str, error: ReconcileError) -> Self:

@@ -7,6 +7,7 @@ from ..api.conditions import Reason
 from ..api.constants import FINALIZER
 from ..context import Context
 from ..dependencies.protocol import AnyProvider
+from ..drills.conductor import Drills
 from ..engine.errors import ReconcileError, WaitingError
 from ..engine.objects import Object, labels_of, uid_of
 from ..engine.plan import Delete
@@ -21,10 +22,15 @@ class Deletion:
     """First the application stops, so that nothing is written after the final snapshot; then the providers clean up."""
 
     def __init__(
-        self, context: Context, databases: Mapping[str, AnyProvider], caches: Mapping[str, AnyProvider]
+        self,
+        context: Context,
+        databases: Mapping[str, AnyProvider],
+        caches: Mapping[str, AnyProvider],
+        drills: Drills,
     ) -> None:
         self._context = context
         self._writer = ChildWriter(context.kube, context.cache)
+        self._drills = drills
         self._sections = (("database", databases), ("cache", caches))
 
     async def run(self, owner: Object) -> None:
@@ -66,6 +72,11 @@ class Deletion:
     async def _clean_up(self, owner: Object) -> None:
         failures: list[ReconcileError] = []
         notes: list[str] = []
+        if _concerned(owner, *self._sections[0]):
+            try:
+                await self._drills.delete(owner)
+            except ReconcileError as error:
+                failures.append(error)
         for section, providers in self._sections:
             for provider in _concerned(owner, section, providers):
                 try:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from ..api.deployment import ImageSpec
+from ..dependencies.binding import CREDENTIALS, REPLICA
 from ..engine.objects import Object
 from ..kube.compare import with_hash
-from ..manifests.parent import APP, CACHE, DATABASE
+from ..manifests.parent import APP, CACHE, DATABASE, DRILL
 from .observe import Observed
 from .specs import secrets
 from .specs.autoscaler import autoscaler
@@ -17,6 +17,7 @@ from .specs.config_map import config_map
 from .specs.deployment import deployment
 from .specs.disruption_budget import disruption_budget
 from .specs.fleet_keys import fleet_keys
+from .specs.image import image
 from .specs.ingress import ingress
 from .specs.inputs import Inputs
 from .specs.network_policy import app_network_policy
@@ -28,19 +29,13 @@ from .specs.service_account import service_account
 class Desired:
     """`manifests` in the order they are applied; `kept` are children left as they are, neither applied nor deleted.
 
-    `fleet_keys_hash` is what the pods are told about the fleet keys.
+    `mounted_hash` is what the pods are told of the Secrets that change while they run: fleet keys and bindings.
     """
 
     manifests: tuple[Object, ...] = field(repr=False)
     kept: frozenset[tuple[str, str]]
     min_replicas: int
-    fleet_keys_hash: str
-
-
-def image(spec: ImageSpec, version: str, default_repository: str) -> str:
-    """The application's image: by digest where one is given, else by version."""
-    repository = spec.repository or default_repository
-    return f"{repository}@{spec.digest}" if spec.digest else f"{repository}:{version}"
+    mounted_hash: str
 
 
 def desired(observed: Observed, app_repository: str) -> Desired:
@@ -72,12 +67,12 @@ def desired(observed: Observed, app_repository: str) -> Desired:
         manifest = build(inputs)
         if manifest is not None:
             manifests.append(manifest)
-    digest = hashlib.sha256(json.dumps(inputs.fleet_keys, sort_keys=True, default=dict).encode()).hexdigest()[:16]
+    manifests += observed.drill.manifests
     return Desired(
         tuple(with_hash(manifest) for manifest in manifests),
         frozenset(kept),
         observed.resource.spec.scaling.min_replicas,
-        digest,
+        _keyed(observed, [dict(inputs.fleet_keys), *bound(observed)]),
     )
 
 
@@ -101,18 +96,27 @@ def _inputs(observed: Observed, app_repository: str) -> Inputs:
         session=observed.session,
         fleet_keys=fleet_keys(observed.fleets, observed.secret_values(secrets.FLEET_KEYS)),
         database_port=_port(database),
+        replica_port=_port(database, "replica-port"),
         cache_port=_port(cache),
     )
     if not database or not cache:
         return basis
-    # Keyed, so that the hash in the pod template is of no use for guessing a weak password.
-    content = json.dumps([config_map(basis)["data"], database, cache], sort_keys=True)
-    digest = hmac.new(observed.session["key"].encode(), content.encode(), hashlib.sha256).hexdigest()[:16]
-    return replace(basis, content=digest)
+    return replace(basis, content=_keyed(observed, [config_map(basis)["data"], _place(database), _place(cache)]))
 
 
-def _port(binding: dict[str, str]) -> int | None:
-    text = binding.get("port", "")
+def _keyed(observed: Observed, content: object) -> str:
+    """A hash that is of no use for guessing a weak password in the content."""
+    text = json.dumps(content, sort_keys=True)
+    return hmac.new(observed.session["key"].encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def _place(binding: dict[str, str]) -> dict[str, str]:
+    """What pods have to be restarted for: they go over to other credentials and replicas while they run."""
+    return {key: value for key, value in binding.items() if key not in CREDENTIALS | REPLICA}
+
+
+def _port(binding: dict[str, str], key: str = "port") -> int | None:
+    text = binding.get(key, "")
     return int(text) if text.isdigit() else None
 
 
@@ -122,7 +126,7 @@ def _undetermined(observed: Observed) -> set[tuple[str, str]]:
         component
         for component, dependency in ((DATABASE, observed.database), (CACHE, observed.cache))
         if dependency.error is not None
-    }
+    } | ({DRILL} if observed.drill.kept else set())
     return {
         key
         for key, child in observed.children.items()

@@ -2,29 +2,42 @@
 
 import logging
 from collections.abc import Iterable
+from typing import Protocol
 
 from ..api.constants import FIELD_MANAGER
 from ..context import Context
-from ..dependencies.protocol import AnyProvider
+from ..dependencies.cloud.actions import Modify, OfReplica
+from ..dependencies.rotation import ChangeCredentials
 from ..engine import metrics
 from ..engine.errors import ReconcileError
 from ..engine.objects import labels_of, uid_of
 from ..engine.plan import Action, Apply, Delete, Executor
 from ..kube import finalizer
 from ..kube.children import ChildWriter
-from ..manifests.parent import APP, CACHE, DATABASE
+from ..manifests.parent import APP, CACHE, DATABASE, DRILL
 from .observe import Observed
-from .plan import FLEET_KEYS_HASH, AddFinalizer, AnnotatePod, Plan, RaiseReplicas
+from .plan import MOUNTED_HASH, AddFinalizer, AnnotatePod, Plan, RaiseReplicas
 
 logger = logging.getLogger(__name__)
+SYNC = "sync"
+"""What a change in AWS that failed is told by: the object itself serves on."""
+REPLICAS = "replicas"
+"""What a read replica that could not be made or removed is told by."""
 REPLICAS_MANAGER = f"{FIELD_MANAGER}-replicas"
 PODS_MANAGER = f"{FIELD_MANAGER}-pods"
+
+
+class Doer(Protocol):
+    """Has steps of its own in plans."""
+
+    def register(self, executor: Executor) -> None:
+        """Register what executes them."""
 
 
 class PlanRunner:
     """`run` gives how many actions were done, and the first error of each component."""
 
-    def __init__(self, context: Context, providers: Iterable[AnyProvider]) -> None:
+    def __init__(self, context: Context, doers: Iterable[Doer]) -> None:
         self._kube = context.kube
         self._cache = context.cache
         writer = ChildWriter(context.kube, context.cache)
@@ -34,21 +47,41 @@ class PlanRunner:
         self._executor.register(AddFinalizer, self._add_finalizer)
         self._executor.register(RaiseReplicas, self._raise_replicas)
         self._executor.register(AnnotatePod, self._annotate)
-        for provider in providers:
-            provider.register(self._executor)
+        for doer in doers:
+            doer.register(self._executor)
 
     async def run(self, plan: Plan, observed: Observed) -> tuple[int, dict[str, ReconcileError]]:
         errors: dict[str, ReconcileError] = {}
+        done = await self._each(plan.first, observed, errors)
+        if errors:
+            return done, errors
+        made = sum([await self._in_order(group, observed, errors) for group in plan.early])
+        if made or plan.patient:
+            return done + made, errors
+        done += await self._each(plan.children, observed, errors)
+        if not errors:
+            done += await self._each(plan.last, observed, errors)
+        return done + await self._in_order(plan.aside, observed, errors), errors
+
+    async def _each(self, actions: Iterable[Action], observed: Observed, errors: dict[str, ReconcileError]) -> int:
         done = 0
-        for stage in (plan.first, plan.children, plan.last):
-            for action in stage:
-                try:
-                    done += await self._do(action)
-                except ReconcileError as error:
-                    errors.setdefault(component_of(action, observed), error)
-            if errors:
-                break
-        return done, errors
+        for action in actions:
+            try:
+                done += await self._do(action)
+            except ReconcileError as error:
+                errors.setdefault(component_of(action, observed), error)
+        return done
+
+    async def _in_order(self, actions: Iterable[Action], observed: Observed, errors: dict[str, ReconcileError]) -> int:
+        """Until one fails: what comes after it needs it. 0 unless all were done."""
+        done = 0
+        for action in actions:
+            try:
+                done += await self._do(action)
+            except ReconcileError as error:
+                errors.setdefault(component_of(action, observed), error)
+                return 0
+        return done
 
     async def _do(self, action: Action) -> int:
         logger.info("action", extra={"action": action.describe()})
@@ -77,7 +110,7 @@ class PlanRunner:
         manifest = {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {**metadata, "annotations": {FLEET_KEYS_HASH: action.value}},
+            "metadata": {**metadata, "annotations": {MOUNTED_HASH: action.value}},
         }
         try:
             self._cache.put(await self._kube.apply(manifest, field_manager=PODS_MANAGER))
@@ -89,8 +122,14 @@ class PlanRunner:
 
 def component_of(action: Action, observed: Observed) -> str:
     """Whose condition tells that an action failed."""
+    if isinstance(action, Modify) or (isinstance(action, ChangeCredentials) and action.serving):
+        return SYNC
+    if isinstance(action, OfReplica):
+        return REPLICAS
     if isinstance(action, Apply):
         return labels_of(action.manifest).get("app.kubernetes.io/component", APP)
+    if action in observed.drill.steps:
+        return DRILL
     if action in observed.database.steps:
         return DATABASE
     return CACHE if action in observed.cache.steps else APP

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from ..api.deployment import TraceTrackDeployment
 from ..api.fleet import ScannerFleet
 from ..api.model import InvalidResourceError
-from ..context import Context
+from ..context import View
 from ..dependencies.generated import GeneratedSecrets, password
 from ..dependencies.protocol import AnyProvider, Children, Dependency, Scope
+from ..drills.conductor import NO_DRILL, Drill, Drills
 from ..engine.errors import ReconcileError
 from ..engine.objects import Object, controller_uid, labels_of, uid_of
-from ..manifests.parent import APP, CACHE, DATABASE, Parent
+from ..manifests.parent import APP, CACHE, DATABASE, DRILL, Parent
 from ..manifests.secret import values
 from .specs.fleet_keys import Fleet
 from .specs.secrets import ADMIN, SESSION
@@ -35,6 +36,7 @@ class Observed:
     session: Mapping[str, str] = field(repr=False)
     database: Dependency
     cache: Dependency
+    drill: Drill = NO_DRILL
 
     def child(self, kind: str, suffix: str) -> Object | None:
         return self.children.get((kind, self.parent.child(suffix)))
@@ -50,15 +52,17 @@ class Observer:
 
     def __init__(
         self,
-        context: Context,
+        view: View,
         generated: GeneratedSecrets,
         databases: Mapping[str, AnyProvider],
         caches: Mapping[str, AnyProvider],
+        drills: Drills,
     ) -> None:
-        self._context = context
+        self._view = view
         self._generated = generated
         self._databases = databases
         self._caches = caches
+        self._drills = drills
         self._fleets = ParsedFleets()
 
     async def observe(self, owner: Object) -> Observed:
@@ -81,8 +85,9 @@ class Observer:
             _look(self._databases[resource.spec.database.provider], resource.spec.database.provider, scope(DATABASE)),
             _look(self._caches[resource.spec.cache.provider], resource.spec.cache.provider, scope(CACHE)),
         )
+        drill = await self._drills.look(scope(DRILL), database)
         return Observed(
-            owner, parent, resource, children, pods, self._fleets_of(parent), admin, session, database, cache
+            owner, parent, resource, children, pods, self._fleets_of(parent), admin, session, database, cache, drill
         )
 
     def refreshed(self, observed: Observed) -> Observed:
@@ -90,18 +95,18 @@ class Observer:
         return replace(observed, children=self._children(observed.owner))
 
     def _children(self, owner: Object) -> Children:
-        return {(obj["kind"], obj["metadata"]["name"]): obj for obj in self._context.children(owner)}
+        return {(obj["kind"], obj["metadata"]["name"]): obj for obj in self._view.children(owner)}
 
     def _pods(self, parent: Parent) -> dict[str, tuple[Object, ...]]:
-        found: dict[str, list[Object]] = {APP: [], DATABASE: [], CACHE: []}
-        for pod in self._context.pods_of(parent.namespace, parent.name):
+        found: dict[str, list[Object]] = {APP: [], DATABASE: [], CACHE: [], DRILL: []}
+        for pod in self._view.pods_of(parent.namespace, parent.name):
             found.setdefault(labels_of(pod).get("app.kubernetes.io/component", ""), []).append(pod)
         return {component: tuple(pods) for component, pods in found.items()}
 
     def _fleets_of(self, parent: Parent) -> tuple[Fleet, ...]:
         found = []
-        for resource in self._fleets.of(parent, self._context.fleets_of(parent.namespace, parent.name)):
-            signing = self._context.cache.get("Secret", parent.namespace, f"{resource.metadata.name}-signing")
+        for resource in self._fleets.of(parent, self._view.fleets_of(parent.namespace, parent.name)):
+            signing = self._view.cache.get("Secret", parent.namespace, f"{resource.metadata.name}-signing")
             ours = signing is not None and controller_uid(signing) == resource.metadata.uid
             found.append(Fleet(resource, values(signing).get("keys.json") if signing is not None and ours else None))
         return tuple(found)

@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..api.constants import FINALIZER
+from ..dependencies.rotation import ChangeCredentials
 from ..engine.objects import Object, annotations_of, uid_of
 from ..engine.plan import Action, Apply, Delete, Disruption
 from ..kube.compare import difference
 from ..kube.pods import alive
 from ..manifests.parent import APP
+from ..manifests.secret import values
 from .desired import Desired
 from .observe import Observed
-from .specs.secrets import FLEET_KEYS
+from .specs.secrets import CACHE_BINDING, DATABASE_BINDING, FLEET_KEYS
 
-FLEET_KEYS_HASH = "tracetrack.io/fleet-keys"
+MOUNTED_HASH = "tracetrack.io/mounted-hash"
 
 
 @dataclass(frozen=True)
@@ -48,41 +50,96 @@ class AnnotatePod(Action):
     value: str
 
     def describe(self) -> str:
-        return f"annotate Pod {self.namespace}/{self.name} with {FLEET_KEYS_HASH}={self.value}"
+        return f"annotate Pod {self.namespace}/{self.name} with {MOUNTED_HASH}={self.value}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`first` has to succeed before anything else; `children` stand each for itself; `last` need all of them."""
+    """`first` has to succeed before anything else; `children` stand each for itself; `last` need all of them.
+
+    `early` is what is to be made outside and nothing uses yet, each with the children that it needs: it takes minutes,
+    so the other children wait for a later look instead. They wait (`patient`) too while that may be there at once.
+    `aside` is run in any case, in its order: nothing waits for it, and it holds nothing up.
+    `later` is what is expected to follow, found out anew when this is done: it is shown, and never run.
+    """
 
     first: tuple[Action, ...] = ()
+    early: tuple[tuple[Action, ...], ...] = ()
     children: tuple[Action, ...] = ()
     last: tuple[Action, ...] = ()
+    aside: tuple[Action, ...] = ()
+    later: tuple[Action, ...] = ()
+    patient: bool = False
 
     def __iter__(self) -> Iterator[Action]:
-        return iter((*self.first, *self.children, *self.last))
+        early = (action for group in self.early for action in group)
+        return iter((*self.first, *early, *self.children, *self.last, *self.aside))
 
     def __bool__(self) -> bool:
         return any(True for _ in self)
 
+    @property
+    def immediate(self) -> bool:
+        """Whether what it does early is there as soon as it is done: a login, say, and no instance."""
+        steps = [action for group in self.early for action in group if not isinstance(action, Apply)]
+        return bool(steps) and all(isinstance(step, ChangeCredentials) for step in steps)
+
 
 def make_plan(observed: Observed, wanted: Desired, needs_finalizer: bool) -> Plan:
     finalizers = observed.owner["metadata"].get("finalizers") or []
+    applies = {_named(action.manifest): action for action in _applies(observed, wanted)}
+    early: list[tuple[Action, ...]] = []
+    last: list[Action] = []
+    for dependency, secret in ((observed.database, DATABASE_BINDING), (observed.cache, CACHE_BINDING)):
+        if dependency.steps and dependency.binding is None and not observed.secret_values(secret):
+            needed = [applies.pop(_named(each), None) for each in dependency.manifests if not _holds(observed, each)]
+            early.append((*(action for action in needed if action is not None), *dependency.steps))
+        else:
+            last += dependency.steps
+    drill = [applies.pop(_named(manifest), None) for manifest in observed.drill.manifests]
     return Plan(
         first=(AddFinalizer(observed.owner),) if needs_finalizer and FINALIZER not in finalizers else (),
+        early=tuple(early),
         children=(
-            *_applies(observed, wanted),
+            *applies.values(),
             *_replicas(observed, wanted),
             *_annotations(observed, wanted),
             *_deletes(observed, wanted),
         ),
-        last=(*observed.database.steps, *observed.cache.steps),
+        last=tuple(last),
+        aside=(*(action for action in drill if action is not None), *observed.drill.steps),
+        later=(*observed.database.later, *observed.cache.later),
+        patient=any(
+            dependency.fresh and dependency.binding is None and not observed.secret_values(secret)
+            for dependency, secret in ((observed.database, DATABASE_BINDING), (observed.cache, CACHE_BINDING))
+        ),
     )
 
 
-def _applies(observed: Observed, wanted: Desired) -> Iterator[Action]:
+def _holds(observed: Observed, manifest: Object) -> bool:
+    """Whether a Secret has the values that are about to be used: what else is kept in it can follow."""
+    live = observed.children.get(_named(manifest))
+    return manifest["kind"] == "Secret" and live is not None and values(live) == values(manifest)
+
+
+def bindings_of(following: Plan, before: Observed) -> Plan:
+    """Of the plan after one that was `immediate`, only what tells the application of the logins it was given."""
+    names = {
+        ("Secret", before.parent.child(secret))
+        for dependency, secret in ((before.database, DATABASE_BINDING), (before.cache, CACHE_BINDING))
+        if dependency.steps
+    }
+    children = (each for each in following.children if isinstance(each, Apply) and _named(each.manifest) in names)
+    return Plan(children=tuple(children))
+
+
+def _named(manifest: Object) -> tuple[str, str]:
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
+def _applies(observed: Observed, wanted: Desired) -> Iterator[Apply]:
     for manifest in wanted.manifests:
-        why = difference(manifest, observed.children.get((manifest["kind"], manifest["metadata"]["name"])))
+        why = difference(manifest, observed.children.get(_named(manifest)))
         if why is not None:
             yield Apply(manifest, why, disruption=Disruption.ONLINE)
 
@@ -97,14 +154,19 @@ def _replicas(observed: Observed, wanted: Desired) -> Iterator[Action]:
 
 
 def _annotations(observed: Observed, wanted: Desired) -> Iterator[Action]:
-    """Only once the Secret has its new content: a kubelet that looks earlier would see the old one."""
-    secret = next(m for m in wanted.manifests if m["metadata"]["name"] == observed.parent.child(FLEET_KEYS))
-    if difference(secret, observed.child("Secret", FLEET_KEYS)) is not None:
-        return
+    """Only once the Secrets have their new content: a kubelet that looks earlier would see the old one."""
+    names = {observed.parent.child(suffix) for suffix in (FLEET_KEYS, DATABASE_BINDING, CACHE_BINDING)}
+    for manifest in wanted.manifests:
+        name = manifest["metadata"]["name"]
+        other = manifest["kind"] != "Secret" or name not in names
+        if not other and difference(manifest, observed.children.get(("Secret", name))) is not None:
+            return
     for pod in alive(observed.pods[APP]):
-        if annotations_of(pod).get(FLEET_KEYS_HASH) != wanted.fleet_keys_hash:
+        # What has not been started yet gets the Secrets as they are then.
+        started = (pod.get("status") or {}).get("phase") == "Running"
+        if started and annotations_of(pod).get(MOUNTED_HASH) != wanted.mounted_hash:
             metadata = pod["metadata"]
-            yield AnnotatePod(metadata["namespace"], metadata["name"], uid_of(pod), wanted.fleet_keys_hash)
+            yield AnnotatePod(metadata["namespace"], metadata["name"], uid_of(pod), wanted.mounted_hash)
 
 
 def _deletes(observed: Observed, wanted: Desired) -> Iterator[Action]:

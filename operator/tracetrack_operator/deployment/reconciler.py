@@ -4,31 +4,25 @@ from collections.abc import Mapping
 
 from ..api.conditions import ConditionType, Reason
 from ..api.model import InvalidResourceError
-from ..aws.inventory import Inventory
-from ..cache.check import check_cache
-from ..cache.elasticache import ElastiCache
-from ..cache.embedded import EmbeddedRedis
-from ..cache.external import ExternalRedis
 from ..context import Context
-from ..database.check import check_database
-from ..database.embedded import EmbeddedPostgres
-from ..database.external import ExternalPostgres
-from ..database.rds import RDS
-from ..dependencies.checks import Checks
-from ..dependencies.generated import GeneratedSecrets
-from ..dependencies.protocol import AnyProvider
+from ..dependencies.cloud import metrics as cloud_metrics
+from ..drills import metrics as drill_metrics
+from ..drills.news import tell
+from ..drills.record import Record
 from ..engine import metrics
 from ..engine.errors import ReconcileError, TerminalError, WaitingError
 from ..engine.loop import Result
 from ..engine.objects import Key, Object
+from ..manifests.parent import DRILL
 from . import status
 from .deletion import Deletion
-from .desired import desired
 from .execute import PlanRunner
-from .observe import Observed, Observer
-from .plan import Plan, make_plan
+from .observe import Observed
+from .plan import Plan, bindings_of
+from .planner import Planned, Planner
 
 SETTLE_SECONDS = 1.0
+DRILL_AGAIN_SECONDS = 10.0
 NAMESPACE_TERMINATING = "NamespaceTerminating"
 
 
@@ -37,58 +31,78 @@ class DeploymentReconciler:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        generated = GeneratedSecrets(context.kube, context.cache)
-        inventory = Inventory(context.aws)
-        settings = context.settings
-        self._database_checks, self._cache_checks = Checks(check_database), Checks(check_cache)
-        databases: Mapping[str, AnyProvider] = {
-            "Embedded": EmbeddedPostgres(context.kube, generated, settings.embedded_image),
-            "External": ExternalPostgres(context.kube, self._database_checks),
-            "RDS": RDS(context.aws, inventory, generated, self._database_checks, settings),
-        }
-        caches: Mapping[str, AnyProvider] = {
-            "Embedded": EmbeddedRedis(context.kube, generated, settings.embedded_image),
-            "External": ExternalRedis(context.kube, self._cache_checks),
-            "ElastiCache": ElastiCache(context.aws, inventory, generated, self._cache_checks, settings),
-        }
-        self._databases, self._caches = databases, caches
-        self._observer = Observer(context, generated, databases, caches)
-        self._runner = PlanRunner(context, [*databases.values(), *caches.values()])
-        self._deletion = Deletion(context, databases, caches)
+        self._planner = Planner(
+            context,
+            wake=lambda namespace, name: context.queue.add(Key("TraceTrackDeployment", namespace, name)),
+            trusting=True,
+        )
+        databases, caches = self._planner.databases, self._planner.caches
+        self._runner = PlanRunner(context, [*databases.values(), *caches.values(), self._planner.drills])
+        self._deletion = Deletion(context, databases, caches, self._planner.drills)
 
     async def reconcile(self, key: Key) -> Result:
         owner = self._context.cache.get(key.kind, key.namespace, key.name)
         if owner is None:
-            metrics.forget_conditions(key.kind, key.namespace, key.name)
+            metrics.CONDITIONS.forget(key.kind, key.namespace, key.name)
+            cloud_metrics.forget(key.namespace, key.name)
+            drill_metrics.forget(key.namespace, key.name)
             return Result()
         if owner["metadata"].get("deletionTimestamp"):
             return await self._delete(owner)
+        return await self._converge(await self._plan(owner))
+
+    async def _plan(self, owner: Object) -> Planned:
         try:
-            observed = await self._observer.observe(owner)
+            return await self._planner.plan(owner)
         except InvalidResourceError as error:
             await self._tell(owner, Reason.INVALID_SPEC, f"{error}")
             raise TerminalError(Reason.INVALID_SPEC, str(error)) from error
         except ReconcileError as error:
             await self._tell(owner, error.reason, str(error))
             raise
-        return await self._converge(observed)
 
-    async def _converge(self, observed: Observed) -> Result:
-        spec = observed.resource.spec
-        wanted = desired(observed, self._context.settings.app_repository)
-        outside = (self._databases[spec.database.provider], self._caches[spec.cache.provider])
-        plan = make_plan(observed, wanted, any(provider.makes_cloud_objects for provider in outside))
-        done, errors = (0, {}) if spec.suspend else await self._runner.run(plan, observed)
+    async def _converge(self, planned: Planned) -> Result:
+        observed, plan, suspended = planned.observed, planned.plan, planned.observed.resource.spec.suspend
+        done, errors = (0, {}) if suspended else await self._runner.run(plan, observed)
+        if done and not errors and plan.immediate:
+            # What it led to is told at once; what uses it is made after the other objects have had their turn.
+            then = await self._plan(observed.owner)
+            _, errors = await self._runner.run(bindings_of(then.plan, observed), then.observed)
+            await self._publish(then.observed, Plan(), errors)
+            await self._tell_news(observed, errors)
+            return Result(unfinished=True)
         for error in errors.values():
             if error.reason == NAMESPACE_TERMINATING:
                 raise error
-        after = self._observer.refreshed(observed) if done else observed
-        await self._publish(after, plan if spec.suspend else Plan(), errors)
+        after = self._planner.refreshed(observed) if done else observed
+        await self._publish(after, plan if suspended else Plan(), errors)
+        drill = errors.pop(DRILL, None)
+        if not suspended:
+            await self._tell_news(observed, errors)
+        if observed.drill.news and Record.of(after.child("ConfigMap", DRILL)) == observed.drill.record:
+            await tell(self._context.recorder, observed.owner, observed.drill.news)
         failures = [*errors.values(), *(d.error for d in (observed.database, observed.cache) if d.error is not None)]
-        return _result(failures, [observed.database.look_again, observed.cache.look_again], done)
+        # Of a suspended one nothing is awaited: thousands of them would be looked at all the time.
+        looks = [] if suspended else [observed.database.look_again, observed.cache.look_again]
+        if not suspended:
+            # Whatever becomes of a drill, the rest keeps its pace.
+            looks.append(DRILL_AGAIN_SECONDS if drill is not None else observed.drill.look_again)
+        return _result(failures, looks, done)
+
+    async def _tell_news(self, observed: Observed, errors: Mapping[str, ReconcileError]) -> None:
+        for dependency in (observed.database, observed.cache):
+            for news in (*dependency.noticed, *(() if errors else dependency.events)):
+                await self._context.recorder.emit(observed.owner, "Normal", news.reason, news.message)
 
     async def _publish(self, observed: Observed, pending: Plan, errors: Mapping[str, ReconcileError]) -> None:
         found = status.conditions(observed, pending, errors)
+        for dependency in (observed.database, observed.cache):
+            owner_of = (observed.parent.namespace, observed.parent.name, dependency.provider)
+            cloud_metrics.failed_over(*owner_of, dependency.details.get("lastFailover") or {})
+            for outcome, count in dependency.measures.items():
+                cloud_metrics.DIFFERENCES.set(count, *owner_of, outcome)
+        upgrade = observed.database.details.get("upgrade") or {}
+        cloud_metrics.tell_upgrade(observed.parent.namespace, observed.parent.name, upgrade.get("state", ""))
         # The finalizer may just have been added: the newer object is what the status is compared with.
         metadata = observed.owner["metadata"]
         owner = self._context.cache.get(observed.owner["kind"], metadata["namespace"], metadata["name"])
@@ -102,8 +116,7 @@ class DeploymentReconciler:
         except ReconcileError as error:
             await self._tell(owner, error.reason, str(error))
             raise
-        self._database_checks.forget(owner["metadata"]["uid"])
-        self._cache_checks.forget(owner["metadata"]["uid"])
+        self._planner.forget(owner["metadata"]["uid"])
         return Result()
 
     async def _tell(self, owner: Object, reason: str, message: str) -> None:

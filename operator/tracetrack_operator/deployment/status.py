@@ -5,14 +5,16 @@ from typing import Any
 
 from ..api.conditions import ConditionType, Reason
 from ..api.exposure import ServiceType
+from ..api.reasons import PASSING
 from ..dependencies.protocol import Dependency, Verdict
+from ..dependencies.summary import summed
 from ..engine.conditions import Conditions
 from ..engine.errors import ReconcileError
 from ..engine.objects import Object, annotations_of
-from ..engine.status import PASSING
 from ..kube.pods import alive, first_problem, is_ready
-from ..manifests.parent import APP, CACHE, DATABASE
+from ..manifests.parent import APP, CACHE, DATABASE, DRILL
 from .desired import bound
+from .execute import REPLICAS, SYNC
 from .observe import Observed
 from .plan import Plan
 from .specs.deployment import VERSION
@@ -41,9 +43,18 @@ def conditions(observed: Observed, pending: Plan, errors: Mapping[str, Reconcile
         CACHE: observed.cache.verdict,
         APP: application(observed),
     } | {component: Verdict.of_error(error) for component, error in errors.items()}
+    failed = verdicts.pop(SYNC, None)
+    replicas = verdicts.pop(REPLICAS, None) or observed.database.replicas
+    verdicts.pop(DRILL, None)
     for component, verdict in verdicts.items():
         _set(result, _CONDITION_OF[component], verdict)
+    synced = failed or sync(observed)
+    if synced is not None:
+        _set(result, ConditionType.SYNCED, synced)
+    if replicas is not None:
+        _set(result, ConditionType.REPLICAS_READY, replicas)
     _set(result, ConditionType.SCALING_READY, scaling(observed))
+    _drill(result, observed)
     # Ready tells the first that is wrong, and only then the first that is merely under way.
     parts = [_CONDITION_OF[c] for c in sorted(verdicts, key=lambda component: verdicts[component].reason in PASSING)]
     app = verdicts[APP].message
@@ -63,6 +74,16 @@ def conditions(observed: Observed, pending: Plan, errors: Mapping[str, Reconcile
     return result
 
 
+def _drill(result: Conditions, observed: Observed) -> None:
+    """What could not be found out stays as it was told last."""
+    if observed.drill.verdict is not None:
+        _set(result, ConditionType.DRILL_PASSED, observed.drill.verdict)
+    elif observed.drill.error is not None:
+        for condition in previous_conditions(observed.owner):
+            if condition["type"] == ConditionType.DRILL_PASSED:
+                result.keep(condition)
+
+
 def fields(observed: Observed) -> dict[str, Any]:
     """The status beside conditions and observedGeneration; None for what isn't known."""
     live = observed.child("Deployment", APP)
@@ -72,10 +93,17 @@ def fields(observed: Observed) -> dict[str, Any]:
         "readyReplicas": status.get("readyReplicas", 0) if live else None,
         "version": _version(observed.pods[APP]),
         "url": _url(observed),
-        "database": _dependency(observed.database),
+        "database": {**_dependency(observed.database), **_drills(observed)},
         "cache": _dependency(observed.cache),
         "fleets": len(observed.fleets),
     }
+
+
+def _drills(observed: Observed) -> dict[str, Any]:
+    if observed.drill.error is not None:
+        told = ((observed.owner.get("status") or {}).get("database") or {}).get("drill")
+        return {"drill": told} if told else {}
+    return {"drill": dict(observed.drill.status)} if observed.drill.status else {}
 
 
 def application(observed: Observed) -> Verdict:
@@ -109,6 +137,12 @@ def scaling(observed: Observed) -> Verdict:
     scale = observed.resource.spec.scaling
     wanted = live["spec"].get("replicas", 1)
     return Verdict.ready(f"{wanted} replicas asked for, of {scale.min_replicas} to {scale.max_replicas}.")
+
+
+def sync(observed: Observed) -> Verdict | None:
+    """Whether what is in AWS is as declared; None where nothing is."""
+    found = [each.sync for each in (observed.database, observed.cache) if each.sync is not None]
+    return summed(found)
 
 
 def _rolled_out(live: Object) -> bool:
@@ -180,9 +214,9 @@ def _url(observed: Observed) -> str | None:
     return f"http://{observed.parent.child(APP)}.{observed.parent.namespace}.svc"
 
 
-def _dependency(dependency: Dependency) -> dict[str, str]:
+def _dependency(dependency: Dependency) -> dict[str, Any]:
     found = {"provider": dependency.provider, "endpoint": dependency.endpoint, "state": dependency.state}
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in {**found, **dependency.details}.items() if value not in ("", [], None)}
 
 
 def _set(result: Conditions, type_: str, verdict: Verdict) -> None:

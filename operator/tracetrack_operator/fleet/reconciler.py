@@ -148,7 +148,7 @@ class FleetReconciler:
             memory.run.stop()
         del self._memories[place]
         metrics.forget_fleet(key.namespace, key.name)
-        engine_metrics.forget_conditions(key.kind, key.namespace, key.name)
+        engine_metrics.CONDITIONS.forget(key.kind, key.namespace, key.name)
 
     def _known_certificates(self) -> set[str]:
         """The certificates that some slice tells of."""

@@ -8,8 +8,10 @@ import base64
 import binascii
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
+from ..api.constants import GROUP
 from ..aws import ownership
 from ..aws.client import AwsPort
 from ..aws.errors import AwsAlreadyExists, AwsConflict, AwsNotFound
@@ -21,6 +23,9 @@ from .target import Signing, Target
 
 KEYS_FILE = "keys.json"
 RECOVERY_DAYS = 7
+# Whether a deleted fleet let the secret go. Told by a tag: that it waits for its deletion is no longer to be seen from
+# when it is restored, and its new owner's tags can't be put on it before.
+RELEASED = f"{GROUP}/released"
 SECRET_BYTES = 32
 
 
@@ -77,14 +82,14 @@ async def ensure(aws: AwsPort, target: Target, mirrored: Signing | None) -> Sign
 async def delete(aws: AwsPort, target: Target) -> None:
     """Schedule the secret's deletion, if it is ours; it can be had back for `RECOVERY_DAYS`."""
     try:
-        described = await aws.call("secretsmanager", "describe_secret", SecretId=target.names.signing)
-        if ownership.tag_map(described.get("Tags", [])).get(ownership.UID) != target.uid or described.get(
-            "DeletedDate"
-        ):
+        name = target.names.signing
+        described = await aws.call("secretsmanager", "describe_secret", SecretId=name)
+        tags = ownership.tag_map(described.get("Tags", []))
+        if tags.get(ownership.UID) != target.uid or described.get("DeletedDate"):
             return
-        await aws.call(
-            "secretsmanager", "delete_secret", SecretId=target.names.signing, RecoveryWindowInDays=RECOVERY_DAYS
-        )
+        if tags.get(RELEASED) != "true":
+            await _tag(aws, name, {RELEASED: "true"})
+        await aws.call("secretsmanager", "delete_secret", SecretId=name, RecoveryWindowInDays=RECOVERY_DAYS)
     except AwsNotFound:
         return
 
@@ -108,12 +113,13 @@ async def _adopt(aws: AwsPort, target: Target) -> Signing:
     wanted = ownership.tags(target.obj, target.names.cluster)
     deleted = described.get("DeletedDate") is not None
     same_place = {**tags, ownership.UID: ""} == {**tags, **wanted, ownership.UID: ""}
-    if tags.get(ownership.UID) != target.uid and not (deleted and same_place):
+    released = deleted or tags.get(RELEASED) == "true"
+    if tags.get(ownership.UID) != target.uid and not (released and same_place):
         raise OwnershipConflict(f"The Secrets Manager secret {name}", ownership.describe_owner(tags))
     if deleted:
         await aws.call("secretsmanager", "restore_secret", SecretId=name)
-    if tags.get(ownership.UID) != target.uid:
-        await aws.call("secretsmanager", "tag_resource", SecretId=name, Tags=ownership.tag_list(wanted))
+    if released or tags.get(ownership.UID) != target.uid:
+        await _tag(aws, name, {**wanted, RELEASED: "false"})
     value = await aws.call("secretsmanager", "get_secret_value", SecretId=name)
     try:
         return _parse(value["SecretString"], value["ARN"])
@@ -124,6 +130,10 @@ async def _adopt(aws: AwsPort, target: Target) -> Signing:
             '{"signingKeys": [{"id": …, "secret": <base64 of 32 bytes>}]}.',
             "Restore its earlier version, or delete it to have it made again.",
         ) from None
+
+
+async def _tag(aws: AwsPort, name: str, tags: Mapping[str, str]) -> None:
+    await aws.call("secretsmanager", "tag_resource", SecretId=name, Tags=ownership.tag_list(tags))
 
 
 def nothing() -> Signing:

@@ -18,6 +18,7 @@ from ..engine.objects import Object, owner_reference
 APP = "app"
 DATABASE = "database"
 CACHE = "cache"
+DRILL = "drill"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from tracetrack_operator import __version__
+from tracetrack_operator.api.conditions import ConditionType
+from tracetrack_operator.engine.metrics import ConditionCollector
 from tracetrack_operator.kube.kinds import KINDS, WATCHED
 from tracetrack_operator.settings import Settings
 
@@ -128,6 +130,7 @@ class TestManifests:
         assert settings.rds_security_groups == ("sg-0123456789abcdef0",)
         assert len(settings.elasticache_security_groups) == 2
         assert settings.workers == 16
+        assert settings.docs_url == "https://docs.example.com/tracetrack/reasons"
         assert environment(manifests)["AWS_REGION"] == "ap-south-1"
         assert environment(manifests)["HTTPS_PROXY"] == "http://proxy.example.com:3128"
         container = pod_spec(one(manifests, "Deployment"))["containers"][0]
@@ -198,7 +201,8 @@ class TestRights:
 
     def test_it_may_neither_write_roles_nor_enter_pods(self, default: list[Manifest]) -> None:
         resources = {resource for rule in rules(default) for resource in rule["resources"]}
-        assert not resources & {"pods/exec", "pods/attach", "serviceaccounts/token", "nodes", "namespaces"}
+        assert not resources & {"pods/exec", "pods/attach", "serviceaccounts/token", "nodes"}
+        assert [rule["verbs"] for rule in rules(default) if "namespaces" in rule["resources"]] == [["get"]]
         groups = {group for rule in rules(default) for group in rule["apiGroups"]}
         assert "rbac.authorization.k8s.io" not in groups
         verbs = {verb for rule in rules(default) for verb in rule["verbs"]}
@@ -259,6 +263,8 @@ class TestValues:
             (("--set", "clusterName="), "'/clusterName'"),
             (("--set", "watchNamespaces={Shop}"), "'/watchNamespaces/0'"),
             (("--set", "watchNamespaces=shop"), "'/watchNamespaces': got string, want array"),
+            (("--set", "docsUrl=docs.example.com"), "'/docsUrl'"),
+            (("--set", "docsUrl=https://docs.example.com/reasons#aws"), "'/docsUrl'"),
             (("--set", "operator.workers=0"), "'/operator/workers'"),
             (("--set-string", "operator.workers=8"), "'/operator/workers': got string, want integer"),
             (("--set", "operator.logLevel=loud"), "'/operator/logLevel'"),
@@ -331,3 +337,22 @@ def test_a_package_holds_what_is_needed_and_no_more(helm: Helm, tmp_path: Path) 
     names = {name.partition("/")[2] for name in listing}
     assert {"files/crds/scannerfleets.yaml", "values.schema.json", "README.md"} <= names
     assert not [name for name in names if name.startswith("ci/")]
+
+
+def test_a_failed_drill_is_an_alert_where_alerts_are_wanted(render: Render) -> None:
+    assert not of_kind(render(), "PrometheusRule")
+    found = one(render("--values", CHART / "ci/production-values.yaml"), "PrometheusRule")
+    assert found["metadata"]["labels"]["release"] == "prometheus"
+    (group,) = found["spec"]["groups"]
+    (rule,) = group["rules"]
+    assert rule["alert"] == "TraceTrackRestoreDrillFailed"
+    # The very series that the operator gives, and the very heading of the runbook.
+    type_ = re.search(r'type="(\w+)"', rule["expr"])
+    assert type_ is not None
+    assert ConditionType.DRILL_PASSED.value == type_[1]
+    assert rule["expr"].startswith(f"{ConditionCollector.name}{{")
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert page == "https://docs.example.com/databases"
+    headings = re.findall(r"^#+ (.+)$", (CHART.parents[1] / "operator/DATABASES.md").read_text(), re.MULTILINE)
+    assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
+    assert "{{ $labels.name }}" in rule["annotations"]["description"]

@@ -37,11 +37,14 @@ def test_drift_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["--check", "--out", str(tmp_path)]) == 0
     edited = tmp_path / "scannerfleets.yaml"
     edited.write_text(edited.read_text().replace("default: 1\n", "default: 2\n", 1))
+    page = tmp_path / "REASONS.md"
+    page.write_text(page.read_text().replace("### OwnershipConflict", "### Ownership", 1))
     (tmp_path / "leftover.yaml").write_text("")
     capsys.readouterr()
     assert main(["--check", "--out", str(tmp_path)]) == 1
     out, err = capsys.readouterr()
     assert "default: 2" in out
+    assert "+### OwnershipConflict" in out
     assert "leftover.yaml: no model generates this file" in out
     assert "run python -m tracetrack_operator.api" in err
 

@@ -73,6 +73,7 @@ def test_defaults_of_a_deployment() -> None:
         "settings": {"timezone": "Asia/Kolkata", "parentCapacity": 30, "logLevel": "INFO"},
         "networkPolicy": {"enabled": True},
         "aws": {},
+        "driftPolicy": "Correct",
         "deletionPolicy": "Snapshot",
         "suspend": False,
     }

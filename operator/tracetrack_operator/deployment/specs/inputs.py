@@ -22,5 +22,6 @@ class Inputs:
     session: Mapping[str, str] = field(repr=False)
     fleet_keys: Mapping[str, str] = field(repr=False)
     database_port: int | None = None
+    replica_port: int | None = None
     cache_port: int | None = None
     content: str = ""

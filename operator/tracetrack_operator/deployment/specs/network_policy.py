@@ -18,6 +18,8 @@ def app_network_policy(inputs: Inputs) -> Object | None:
     egress = [network.DNS]
     embedded = inputs.spec.database.provider is DatabaseProvider.EMBEDDED
     egress += _to(inputs, DATABASE, embedded, inputs.database_port)
+    if inputs.replica_port != inputs.database_port:
+        egress += _to(inputs, DATABASE, False, inputs.replica_port)
     embedded = inputs.spec.cache.provider is CacheProvider.EMBEDDED
     egress += _to(inputs, CACHE, embedded, inputs.cache_port)
     metadata, selector = inputs.parent.metadata(APP, APP), inputs.parent.selector(APP)

@@ -38,13 +38,14 @@ def setup(obj: Object, *cached: Object, **providers: FakeProvider) -> tuple[Live
         cache.put(item)
     recorder: Any = EventRecorder(kube, "test", "test")
     nothing: Any = None
-    context = Context(nothing, cache, nothing, kube, nothing, recorder, nothing)
+    context = Context(nothing, cache, kube, nothing, queue=nothing, recorder=recorder, status=nothing)
     databases: Any = {"RDS": providers.get("rds") or FakeProvider(), "Embedded": FakeProvider(cloud=False)}
     caches: Any = {
         "ElastiCache": providers.get("elasticache") or FakeProvider(),
         "Embedded": FakeProvider(cloud=False),
     }
-    return kube, Deletion(context, databases, caches)
+    drills: Any = providers.get("drills") or FakeProvider()
+    return kube, Deletion(context, databases, caches, drills)
 
 
 def released(kube: LiveKube) -> bool:

@@ -23,7 +23,7 @@ from tracetrack_operator.dependencies.protocol import Dependency
 from tracetrack_operator.deployment.desired import desired, image
 from tracetrack_operator.deployment.observe import Observed
 from tracetrack_operator.deployment.plan import (
-    FLEET_KEYS_HASH,
+    MOUNTED_HASH,
     AddFinalizer,
     AnnotatePod,
     Plan,
@@ -138,10 +138,16 @@ def test_children_of_a_dependency_that_could_not_be_looked_at_are_left_alone() -
     assert [a.name for a in plan(determined) if isinstance(a, Delete)] == ["demo-database"]
 
 
-def test_pods_roll_when_a_binding_changes_and_not_when_fleet_keys_do() -> None:
+def test_pods_roll_when_a_binding_leads_elsewhere_and_not_for_what_they_take_while_they_run() -> None:
     seen = settled()
-    other = replace(seen, cache=dependency(replace(CACHE, password="another")))
-    assert applied(plan(other)) == ["Secret/demo-cache-binding", "Deployment/demo-app"]
+    elsewhere = replace(seen, cache=dependency(replace(CACHE, host="elsewhere")))
+    assert applied(plan(elsewhere)) == ["Secret/demo-cache-binding", "Deployment/demo-app"]
+    checked = replace(seen, database=dependency(replace(DATABASE, sslmode="verify-full", ca_crt="PEM")))
+    assert applied(plan(checked)) == ["Secret/demo-database-binding", "Deployment/demo-app"]
+    rotated = replace(seen, cache=dependency(replace(CACHE, password="another")))
+    assert applied(plan(rotated)) == ["Secret/demo-cache-binding"]
+    login = replace(seen, database=dependency(replace(DATABASE, username="tracetrack_b", password="another")))
+    assert applied(plan(login)) == ["Secret/demo-database-binding"]
     assert applied(plan(replace(seen, fleets=(fleet(keys=KEYS),)))) == ["Secret/demo-fleet-keys"]
 
 
@@ -154,7 +160,10 @@ def test_the_hash_in_the_pod_template_depends_on_a_key_that_is_not_there() -> No
 
 
 def test_pods_hear_of_new_fleet_keys_once_the_secret_has_them() -> None:
-    pods = [pod("demo-app-1"), pod("demo-app-2", deletionTimestamp="2026-01-01T00:00:00Z")]
+    pods = [pod(name) for name in ("demo-app-1", "demo-app-2", "demo-app-3")]
+    pods[1]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    for each, phase in zip(pods, ("Running", "Running", "Pending"), strict=True):
+        each["status"] = {**each.get("status", {}), "phase": phase}
     before = settled()
     fresh = replace(before, fleets=(fleet(keys=KEYS),), pods={**before.pods, "app": tuple(pods)})
     assert not [a for a in plan(fresh) if isinstance(a, AnnotatePod)], "the Secret is still the old one"
@@ -162,7 +171,7 @@ def test_pods_hear_of_new_fleet_keys_once_the_secret_has_them() -> None:
     written = replace(written, pods={**written.pods, "app": tuple(pods)})
     told = [a for a in plan(written) if isinstance(a, AnnotatePod)]
     assert [(a.name, a.uid) for a in told] == [("demo-app-1", "uid-demo-app-1")]
-    pods[0]["metadata"]["annotations"] = {FLEET_KEYS_HASH: told[0].value}
+    pods[0]["metadata"]["annotations"] = {MOUNTED_HASH: told[0].value}
     assert not plan(written)
 
 

@@ -10,7 +10,7 @@ from tests.unit.operator.deployment.factory import owner, stored
 from tests.unit.operator.engine.objects import RecordingKube
 from tracetrack_operator.dependencies.generated import GeneratedSecrets
 from tracetrack_operator.engine.cache import ObjectCache
-from tracetrack_operator.engine.errors import WaitingError
+from tracetrack_operator.engine.errors import RetryableError, WaitingError
 from tracetrack_operator.engine.objects import Object
 from tracetrack_operator.engine.plan import Apply, Delete
 from tracetrack_operator.kube.children import ChildWriter
@@ -94,6 +94,59 @@ async def test_a_namesake_of_somebody_elses_is_left_alone(owners: list[dict[str,
     with pytest.raises(WaitingError, match="needs that name"):
         await ChildWriter(kube, ObjectCache()).apply(Apply(MANIFEST, MISSING))
     assert not kube.applied
+
+
+class MergingKube(LiveKube):
+    """Somebody makes an object of the name after it was looked up, and `create` meets it."""
+
+    def __init__(self, live: Object, refusal: str = "") -> None:
+        super().__init__(live)
+        self.refusal = refusal
+
+    async def find(self, kind: str, namespace: str, name: str) -> Object | None:
+        return None
+
+    async def create(self, manifest: Object, *, field_manager: str = "") -> tuple[Object, bool]:
+        if self.refusal:
+            raise RetryableError(self.refusal, "field data.a is somebody else's")
+        [theirs] = self.live.values()
+        metadata = {**theirs["metadata"], "ownerReferences": manifest["metadata"]["ownerReferences"]}
+        return {**theirs, "metadata": metadata}, False
+
+    async def apply(self, manifest: Object, *, field_manager: str = "") -> Object:
+        await super().apply(manifest)
+        [theirs] = self.live.values()
+        return theirs
+
+
+def made_by(*managers: str, **metadata: Any) -> Object:
+    live = stored(MANIFEST)
+    live["metadata"] |= {"managedFields": [{"manager": each} for each in managers], **metadata}
+    return live
+
+
+@pytest.mark.parametrize("refusal", ["Conflict", "Invalid", ""])
+async def test_what_somebody_makes_meanwhile_is_left_as_it_was(refusal: str) -> None:
+    kube, cache = MergingKube(made_by("kubectl", ownerReferences=[]), refusal), ObjectCache()
+    with pytest.raises(WaitingError, match="needs that name"):
+        await ChildWriter(kube, cache).apply(Apply(MANIFEST, MISSING))
+    taken_back = [sorted(manifest) for manifest in kube.applied]
+    assert taken_back == ([] if refusal else [["apiVersion", "kind", "metadata"]])
+    assert len(cache) == 0
+
+
+async def test_what_an_operator_before_us_made_meanwhile_is_ours() -> None:
+    kube, cache = MergingKube(made_by("tracetrack-operator", "kube-controller-manager")), ObjectCache()
+    await ChildWriter(kube, cache).apply(Apply(MANIFEST, MISSING))
+    assert not kube.applied
+    assert cache.get("ConfigMap", "shop", "demo-app") is not None
+
+
+async def test_a_conflict_over_nothing_is_tried_again() -> None:
+    kube = MergingKube(made_by("kubectl"), "Conflict")
+    kube.live.clear()
+    with pytest.raises(RetryableError):
+        await ChildWriter(kube, ObjectCache()).apply(Apply(MANIFEST, MISSING))
 
 
 async def test_deletes_only_the_very_object_that_was_seen() -> None:

@@ -173,11 +173,11 @@ class Rig:
         self.context = Context(
             Settings(),
             self.cache,
-            WorkQueue(),
             self.kube,
             self.aws,
-            recorder,
-            StatusWriter(self.kube, recorder),
+            queue=WorkQueue(),
+            recorder=recorder,
+            status=StatusWriter(self.kube, recorder),
         )
         self.reconciler = FleetReconciler(self.context)
         self.cache.put(DEPLOYMENT)

@@ -1,0 +1,5 @@
+"""Amazon ElastiCache for Valkey."""
+
+from .provider import ElastiCache
+
+__all__ = ["ElastiCache"]

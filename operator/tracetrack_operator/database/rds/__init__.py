@@ -1,0 +1,5 @@
+"""Amazon RDS for PostgreSQL."""
+
+from .provider import RDS
+
+__all__ = ["RDS"]

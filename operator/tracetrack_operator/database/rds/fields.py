@@ -1,0 +1,318 @@
+"""The table of changes of a DB instance.
+
+Classes after "Settings for DB instances" in the Amazon RDS User Guide: what its column on downtime says happens.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...dependencies.cloud.fields import Field, Item, Origin
+from ...engine.plan import Disruption
+
+MODIFY = "modify_db_instance"
+REBOOT = "reboot_db_instance"
+STORAGE = "storage"
+MASTER_CREDENTIALS = "masterCredentials"
+MASTER_SECRET_KEY = "masterSecretKmsKeyId"  # noqa: S105
+GENERATED, MANAGED_BY_RDS = "Generated", "ManagedByRDS"
+_NO_KEY = "none"
+
+
+def _told(name: str) -> Any:
+    return lambda item: item.get(name)
+
+
+def _major(version: str) -> int:
+    return int(version.partition(".")[0])
+
+
+def same_version(actual: str, wanted: str) -> bool:
+    """A major version stands for all its minor ones, and an exact one for the later minor ones that RDS brings."""
+    if "." not in wanted:
+        return actual.partition(".")[0] == wanted
+    major, _, minor = wanted.partition(".")
+    has_major, _, has_minor = actual.partition(".")
+    return has_major == major and int(has_minor or 0) >= int(minor)
+
+
+def _version_class(actual: str, wanted: str) -> Disruption:
+    if _major(actual) == _major(wanted):
+        return Disruption.REBOOT
+    return Disruption.SWITCHOVER if _major(actual) < _major(wanted) else Disruption.REPLACE
+
+
+def _retention_class(actual: int, wanted: int) -> Disruption:
+    return Disruption.REBOOT if 0 in (actual, wanted) else Disruption.ONLINE
+
+
+def _security_groups(item: Item) -> list[str] | None:
+    groups = item.get("VpcSecurityGroups")
+    if groups is None:
+        return None
+    return sorted(group["VpcSecurityGroupId"] for group in groups if group.get("Status") != "removing")
+
+
+def _parameter_group(item: Item) -> str | None:
+    groups = item.get("DBParameterGroups") or []
+    return groups[0]["DBParameterGroupName"] if groups else None
+
+
+def _parameters_in_force(item: Item) -> bool | None:
+    groups = item.get("DBParameterGroups") or []
+    return groups[0].get("ParameterApplyStatus") != "pending-reboot" if groups else None
+
+
+def _limit(item: Item) -> int:
+    """0 stands for a storage that doesn't grow by itself."""
+    limit, size = int(item.get("MaxAllocatedStorage") or 0), int(item.get("AllocatedStorage") or 0)
+    return limit if limit > size else 0
+
+
+def _same_key(actual: str, wanted: str) -> bool:
+    """AWS tells the key's ARN. An alias could name any key: it is looked at by nobody but AWS, at the creation."""
+    if actual == _NO_KEY:
+        return False
+    return "alias/" in wanted or actual == wanted or actual.endswith(f"/{wanted}")
+
+
+def master_secret(item: Item) -> Item:
+    """What AWS tells of the secret in which it keeps the master's password; empty where it doesn't."""
+    found: Item = item.get("MasterUserSecret") or {}
+    return found
+
+
+def _secret_key(item: Item) -> str:
+    return str(master_secret(item).get("KmsKeyId") or _NO_KEY)
+
+
+def _secret_key_class(actual: str, wanted: str) -> Disruption:
+    return Disruption.ONLINE if actual == _NO_KEY else Disruption.REPLACE
+
+
+_IN_PLACE = "restore the field. To move, create a new TraceTrackDeployment and migrate the data to it."
+
+TABLE: tuple[Field, ...] = (
+    Field(
+        "instanceClass",
+        "DBInstanceClass",
+        _told("DBInstanceClass"),
+        Disruption.REBOOT,
+        MODIFY,
+        "the server moves to another machine; with multiAZ a fail-over, of one to two minutes, else some minutes.",
+    ),
+    Field(
+        "engineVersion",
+        "EngineVersion",
+        _told("EngineVersion"),
+        _version_class,
+        MODIFY,
+        "a later minor version restarts the server. A later major one is made beside it by a blue/green deployment, "
+        "unless majorUpgrade.strategy is Refuse. An earlier one is not taken: restore the field; a new "
+        "TraceTrackDeployment takes the data along.",
+        same=same_version,
+        classes=(Disruption.REBOOT, Disruption.SWITCHOVER, Disruption.REPLACE),
+    ),
+    Field(
+        "allocatedStorageGiB",
+        "AllocatedStorage",
+        _told("AllocatedStorage"),
+        Disruption.ONLINE,
+        MODIFY,
+        "grows while in use; RDS takes the next growth six hours later.",
+        same=lambda actual, wanted: actual >= wanted,
+        group=STORAGE,
+    ),
+    Field(
+        "maxAllocatedStorageGiB",
+        "MaxAllocatedStorage",
+        _limit,
+        Disruption.ONLINE,
+        MODIFY,
+        "a limit only.",
+        send=lambda wanted, item: wanted or item["AllocatedStorage"],
+    ),
+    Field("storageIops", "Iops", _told("Iops"), Disruption.ONLINE, MODIFY, "changed while in use.", group=STORAGE),
+    Field(
+        "storageThroughputMiBps",
+        "StorageThroughput",
+        _told("StorageThroughput"),
+        Disruption.ONLINE,
+        MODIFY,
+        "changed while in use.",
+        group=STORAGE,
+    ),
+    Field(
+        "storageType",
+        "StorageType",
+        _told("StorageType"),
+        Disruption.ONLINE,
+        MODIFY,
+        "always gp3; converted while in use.",
+        group=STORAGE,
+    ),
+    Field(
+        "multiAZ",
+        "MultiAZ",
+        lambda item: bool(item.get("MultiAZ")),
+        Disruption.ONLINE,
+        MODIFY,
+        "the standby is made from a snapshot; writes take longer meanwhile.",
+    ),
+    Field(
+        "subnetGroupName",
+        "DBSubnetGroupName",
+        lambda item: (item.get("DBSubnetGroup") or {}).get("DBSubnetGroupName"),
+        Disruption.REPLACE,
+        MODIFY,
+        _IN_PLACE,
+    ),
+    Field(
+        "kmsKeyId",
+        "KmsKeyId",
+        _told("KmsKeyId"),
+        Disruption.REPLACE,
+        MODIFY,
+        _IN_PLACE,
+        same=_same_key,
+    ),
+    Field(
+        "storageEncrypted",
+        "StorageEncrypted",
+        lambda item: bool(item.get("StorageEncrypted")),
+        Disruption.REPLACE,
+        MODIFY,
+        "always true; an instance that isn't encrypted is not encrypted in place: restore an encrypted copy of its "
+        "snapshot, and adopt that.",
+    ),
+    Field(
+        "securityGroupIds",
+        "VpcSecurityGroupIds",
+        _security_groups,
+        Disruption.ONLINE,
+        MODIFY,
+        "in force at once.",
+    ),
+    Field(
+        "parameterGroupName",
+        "DBParameterGroupName",
+        _parameter_group,
+        Disruption.ONLINE,
+        MODIFY,
+        "taken at once; its static parameters wait for a restart, which waits for the window.",
+    ),
+    Field(
+        "parametersInForce",
+        "",
+        _parameters_in_force,
+        Disruption.REBOOT,
+        REBOOT,
+        "a restart, since the parameter group has static parameters that wait for one.",
+        origin=Origin.SPEC,
+    ),
+    Field(
+        "backupRetentionDays",
+        "BackupRetentionPeriod",
+        _told("BackupRetentionPeriod"),
+        _retention_class,
+        MODIFY,
+        "in force at once; switching backups on or off (0) restarts the server.",
+        classes=(Disruption.ONLINE, Disruption.REBOOT),
+    ),
+    Field(
+        "backupWindow",
+        "PreferredBackupWindow",
+        _told("PreferredBackupWindow"),
+        Disruption.ONLINE,
+        MODIFY,
+        "a time only.",
+    ),
+    Field(
+        "maintenanceWindow",
+        "PreferredMaintenanceWindow",
+        _told("PreferredMaintenanceWindow"),
+        Disruption.ONLINE,
+        MODIFY,
+        "a time only (spec.maintenanceWindow).",
+    ),
+    Field(
+        "performanceInsights",
+        "EnablePerformanceInsights",
+        lambda item: bool(item.get("PerformanceInsightsEnabled")),
+        Disruption.ONLINE,
+        MODIFY,
+        "in force at once.",
+    ),
+    Field(
+        "caCertificateIdentifier",
+        "CACertificateIdentifier",
+        _told("CACertificateIdentifier"),
+        Disruption.REBOOT,
+        MODIFY,
+        "the server gets another certificate, and restarts.",
+    ),
+    Field(
+        "deletionProtection",
+        "DeletionProtection",
+        lambda item: bool(item.get("DeletionProtection")),
+        Disruption.ONLINE,
+        MODIFY,
+        "in force at once.",
+    ),
+    Field(
+        "publiclyAccessible",
+        "PubliclyAccessible",
+        lambda item: bool(item.get("PubliclyAccessible")),
+        Disruption.ONLINE,
+        MODIFY,
+        "always false; the endpoint's public address goes.",
+    ),
+    Field(
+        "autoMinorVersionUpgrade",
+        "AutoMinorVersionUpgrade",
+        _told("AutoMinorVersionUpgrade"),
+        Disruption.ONLINE,
+        MODIFY,
+        "always true; RDS brings minor versions in its window.",
+    ),
+    Field(
+        "copyTagsToSnapshot",
+        "CopyTagsToSnapshot",
+        lambda item: bool(item.get("CopyTagsToSnapshot")),
+        Disruption.ONLINE,
+        MODIFY,
+        "always true.",
+    ),
+    Field(
+        MASTER_CREDENTIALS,
+        "ManageMasterUserPassword",
+        lambda item: MANAGED_BY_RDS if master_secret(item) else GENERATED,
+        Disruption.ONLINE,
+        MODIFY,
+        "the master has another password; the application's logins stay.",
+        group=MASTER_CREDENTIALS,
+        send=lambda wanted, item: wanted == MANAGED_BY_RDS,
+    ),
+    Field(
+        MASTER_SECRET_KEY,
+        "MasterUserSecretKmsKeyId",
+        _secret_key,
+        _secret_key_class,
+        MODIFY,
+        "given together with masterCredentials. Another one is not taken while RDS manages the password: set "
+        "masterCredentials to Generated first, and back with the other key.",
+        same=_same_key,
+        group=MASTER_CREDENTIALS,
+        classes=(Disruption.ONLINE, Disruption.REPLACE),
+    ),
+)
+
+PASSWORD = Field(
+    "masterUserPassword",
+    "MasterUserPassword",
+    lambda item: None,
+    Disruption.ONLINE,
+    MODIFY,
+    "set anew when the one in the Secret is refused; whoever else uses the old one is locked out.",
+    group="password",
+)

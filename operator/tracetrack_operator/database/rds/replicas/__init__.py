@@ -1,0 +1,1 @@
+"""Read replicas of a DB instance: made, kept as declared, read from, removed."""
