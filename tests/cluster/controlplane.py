@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -61,10 +61,15 @@ class ControlPlane:
     """A control plane for as long as the `with` block lasts; everything it writes is in one temporary folder.
 
     Enter it in a thread that outlives it, such as the main one: its processes die with the thread that started them.
+    `without` names controllers that shall not run; unless it is `audited`, it costs less and has no `audit_events`.
     """
 
     kubeconfig: Path
     url: str
+
+    def __init__(self, without: Sequence[str] = (), *, audited: bool = True) -> None:
+        self._audited = audited
+        self._controllers = ",".join(["*", *(f"-{name}" for name in without)])
 
     def __enter__(self) -> Self:
         self._binaries = binaries()
@@ -167,6 +172,10 @@ class ControlPlane:
             "listen-peer-urls": f"http://127.0.0.1:{peer}", "initial-advertise-peer-urls": f"http://127.0.0.1:{peer}",
             "initial-cluster": f"default=http://127.0.0.1:{peer}",
         })  # fmt: skip
+        audit: dict[str, object] = {
+            "audit-policy-file": self._folder / "audit-policy.json", "audit-log-path": self._folder / "audit.log",
+            "audit-log-mode": "blocking", "audit-log-maxsize": 4096,
+        }  # fmt: skip
         self._run("kube-apiserver", {
             "etcd-servers": etcd, "bind-address": "127.0.0.1", "advertise-address": "127.0.0.1", "secure-port": port,
             "tls-cert-file": self._serving.certificate, "tls-private-key-file": self._serving.key,
@@ -175,9 +184,7 @@ class ControlPlane:
             "service-account-key-file": self._folder / "service-account.key",
             "service-account-signing-key-file": self._folder / "service-account.key",
             "service-cluster-ip-range": "10.96.0.0/16", "authorization-mode": "RBAC", "allow-privileged": "true",
-            "endpoint-reconciler-type": "none", "profiling": "false",
-            "audit-policy-file": self._folder / "audit-policy.json", "audit-log-path": self._folder / "audit.log",
-            "audit-log-mode": "blocking", "audit-log-maxsize": 4096,
+            "endpoint-reconciler-type": "none", "profiling": "false", **(audit if self._audited else {}),
         })  # fmt: skip
         files = {"client-certificate": self._admin.certificate, "client-key": self._admin.key}
         self.kubeconfig = self._write_kubeconfig("admin", files)
@@ -190,7 +197,7 @@ class ControlPlane:
             "use-service-account-credentials": "true",
             "root-ca-file": self._authority.certificate, "leader-elect": "false", "cert-dir": self._folder,
             "bind-address": "127.0.0.1", "secure-port": manager, "horizontal-pod-autoscaler-sync-period": "2s",
-            "kube-api-qps": 200, "kube-api-burst": 400, "profiling": "false",
+            "controllers": self._controllers, "kube-api-qps": 200, "kube-api-burst": 400, "profiling": "false",
         })  # fmt: skip
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         self._wait("kube-controller-manager", lambda: bool(self.request("GET", account)))

@@ -21,6 +21,7 @@ PYTHON_IMAGE = f"python:3.13-slim-{rootfs.SUITE}"
 COMPONENTS_IMAGE = "stage-components:local"
 PAUSE_IMAGE = "stage-pause:local"
 METRICS_SERVER_IMAGE = "stage-metrics-server:local"
+_PULL_SECONDS = 1800
 # Part of the image's name: raise it when the steps below change what comes out of them
 _RECIPE = 1
 _BINARIES = ("kubernetes", "coredns", "metrics-server", "local-path-provisioner", "pause")
@@ -63,14 +64,14 @@ def _forget_others(kept: str) -> None:
 
 
 def _pull(image: str, required: bool) -> bool:
-    if not succeeds([engine.docker(), "manifest", "inspect", image], timeout=20):
-        if required:
-            raise StageError(f"{image} can't be pulled: connect this machine to a registry, or unset CLUSTER_IMAGES")
+    """Asked of the engine itself, which knows the machine's mirrors and logins."""
+    with step(f"pulling {image} (once, where a registry answers)"):
+        pulled = succeeds([engine.docker(), "pull", "-q", image], timeout=_PULL_SECONDS)
+    if not pulled and required:
+        raise StageError(f"{image} can't be pulled: connect this machine to a registry, or unset CLUSTER_IMAGES")
+    if not pulled:
         say("no container registry answers: making the node image here")
-        return False
-    with step(f"pulling {image} (once)"):
-        output([engine.docker(), "pull", "-q", image])
-    return True
+    return pulled
 
 
 def _stamp() -> str:

@@ -11,6 +11,7 @@ import pytest
 from tests.demo.stage import AWS_REGION, Stage
 from tests.e2e.waiting import eventually
 
+pytestmark = pytest.mark.aside
 NAME = "cloudy"
 
 
@@ -25,37 +26,40 @@ def _client(stage: Stage, service: Any) -> Any:
 
 
 @pytest.mark.timeout(400)
-def test_rds_and_elasticache_from_yaml_to_final_snapshot(tracetrack: Stage) -> None:
+def test_rds_and_elasticache_from_yaml_to_final_snapshot(tracetrack: Stage, cluster_namespace: str) -> None:
+    identifier = f"demo-{cluster_namespace}-{NAME}"
     manifest = {
         "apiVersion": "tracetrack.io/v1alpha1",
         "kind": "TraceTrackDeployment",
-        "metadata": {"name": NAME, "namespace": "default"},
+        "metadata": {"name": NAME, "namespace": cluster_namespace},
         "spec": {
             "version": "0.1.0",
             "scaling": {"minReplicas": 1, "maxReplicas": 1},
-            "database": {"provider": "RDS", "rds": {"multiAZ": False}},
+            "database": {"provider": "RDS", "rds": {"multiAZ": False, "deletionProtection": False}},
             "cache": {"provider": "ElastiCache", "elasticache": {"replicas": 0}},
         },
     }
     rds = _client(tracetrack, "rds")
     tracetrack.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
     try:
-        tracetrack.wait_condition("ttd", NAME, "default", 180)
-        instance = rds.describe_db_instances(DBInstanceIdentifier=f"demo-default-{NAME}")["DBInstances"][0]
+        tracetrack.wait_condition("ttd", NAME, cluster_namespace, 180)
+        instance = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
         tags = {tag["Key"]: tag["Value"] for tag in instance["TagList"]}
-        assert tags["tracetrack.io/uid"] == tracetrack.get("ttd", NAME)["metadata"]["uid"]
-        binding = tracetrack.secret("default", f"{NAME}-database-binding")
+        assert tags["tracetrack.io/uid"] == tracetrack.get("ttd", NAME, "-n", cluster_namespace)["metadata"]["uid"]
+        binding = tracetrack.secret(cluster_namespace, f"{NAME}-database-binding")
         assert (binding["host"], binding["port"]) == (
             instance["Endpoint"]["Address"],
             str(instance["Endpoint"]["Port"]),
         )
         assert binding["sslmode"] == "verify-full"
-        ready = tracetrack.kubectl("get", "--raw", f"/api/v1/namespaces/default/services/{NAME}-app:80/proxy/ready")
+        service = f"/api/v1/namespaces/{cluster_namespace}/services/{NAME}-app:80"
+        ready = tracetrack.kubectl("get", "--raw", f"{service}/proxy/ready")
         assert json.loads(ready)["status"] == "ready"
     finally:
-        tracetrack.kubectl("delete", "ttd", NAME, "--timeout=180s")
+        tracetrack.kubectl("delete", "ttd", NAME, "-n", cluster_namespace, "--timeout=180s")
     identifiers = [item["DBInstanceIdentifier"] for item in rds.describe_db_instances()["DBInstances"]]
-    assert f"demo-default-{NAME}" not in identifiers
+    assert identifier not in identifiers
     snapshots = rds.describe_db_snapshots()["DBSnapshots"]
-    assert [s["Status"] for s in snapshots if s["DBInstanceIdentifier"] == f"demo-default-{NAME}"] == ["available"]
-    eventually(lambda: not tracetrack.kubectl("get", "secrets", "-o", "name").count(f"secret/{NAME}-"), 60)
+    assert [s["Status"] for s in snapshots if s["DBInstanceIdentifier"] == identifier] == ["available"]
+    ours = ("get", "secrets", "-n", cluster_namespace, "-o", "name")
+    eventually(lambda: f"secret/{NAME}-" not in tracetrack.kubectl(*ours), 60)

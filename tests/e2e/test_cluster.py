@@ -16,6 +16,7 @@ from tests.cluster.kindcluster import KindCluster
 from tests.cluster.paths import HERE as SCRIPTS
 from tests.cluster.run import StageError
 
+pytestmark = pytest.mark.aside
 PROBE = "stage-probe:local"
 PROBE_SOURCE = Path(__file__).parent / "probe"
 _SECURITY = {

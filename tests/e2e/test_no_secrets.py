@@ -11,6 +11,8 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.cluster import engine
 from tests.demo.stage import IMAGES, SYSTEM_NAMESPACE, Stage
 
@@ -72,6 +74,7 @@ def test_no_secret_outside_of_secrets(tracetrack: Stage) -> None:
     assert leaks == []
 
 
+@pytest.mark.aside
 def test_no_secret_in_an_image_layer(tracetrack: Stage, tmp_path: Path) -> None:
     """Every file of every layer, as a registry would be sent it: deleted in a later layer is still shipped."""
     secrets = [secret.encode() for secret in _secrets(tracetrack)]

@@ -12,6 +12,8 @@ from tests.cluster.controlplane import ControlPlane
 from tests.integration.operator import rbac
 from tests.integration.operator.process import OperatorProcess
 
+# What `make test` runs.
+USUAL = "not slow and not kill"
 OPERATOR = Path(__file__).parent / "operator"
 CONTROL_PLANE = pytest.StashKey[ControlPlane]()
 OPERATOR_PROCESS = pytest.StashKey[OperatorProcess]()
@@ -66,5 +68,5 @@ def _whole(config: pytest.Config) -> bool:
     """Whether every integration test of the operator was asked for."""
     folders = {Path(argument).resolve() for argument in config.args}
     whole = any(OPERATOR.is_relative_to(folder) for folder in folders)
-    chosen = config.option.keyword or config.option.markexpr not in ("", "not slow")
+    chosen = config.option.keyword or config.option.markexpr not in ("", USUAL)
     return whole and not (chosen or config.option.collectonly)

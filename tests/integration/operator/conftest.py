@@ -5,26 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-import yaml
 
 from tests.aws.emulator import Emulator
 from tests.cluster.controlplane import ControlPlane
 from tests.integration.conftest import OPERATOR_PROCESS
 from tests.integration.operator import rbac
+from tests.integration.operator.installation import install_crds, operator_account, operator_environment
 from tests.integration.operator.process import OperatorProcess
 
 if TYPE_CHECKING:
     from tests.integration.operator.fleets import Fleets
 
-CRDS = Path(__file__).parents[3] / "crds"
 LONGEST = (
+    "test_kills.py",
+    "test_kills_at_deletion.py",
     "test_fleet_scale.py",
     "test_fleet.py",
     "test_fleet_kills.py",
     "test_fleet_faults.py",
+    "test_deployment_changes.py",
+    "test_upgrade.py",
     "test_deployment_aws.py",
 )
 T = TypeVar("T")
@@ -37,12 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def eventually(check: Callable[[], T], timeout: float = 30.0, interval: float = 0.1) -> T:
-    """Call `check` until it neither raises AssertionError nor gives None or False; gives its answer."""
+    """Call `check` until it gives something true without an AssertionError; gives that."""
     deadline = time.monotonic() + timeout
     while True:
         try:
             answer = check()
-            if answer is not None and answer is not False:
+            if answer:
                 return answer
             failure: AssertionError = AssertionError(f"still {answer!r} after {timeout} s")
         except AssertionError as error:
@@ -55,20 +58,13 @@ def eventually(check: Callable[[], T], timeout: float = 30.0, interval: float = 
 @pytest.fixture(scope="session")
 def crds(control_plane: ControlPlane) -> list[str]:
     """Names of the CustomResourceDefinitions, applied from crds/ and served."""
-    applied = control_plane.kubectl("apply", "--server-side", "--filename", str(CRDS), "--output", "name")
-    names = [line.split("/")[1] for line in applied.split()]
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *(f"crd/{name}" for name in names))
-    return names
+    return install_crds(control_plane)
 
 
 @pytest.fixture(scope="session")
 def operator_kubeconfig(control_plane: ControlPlane, crds: list[str]) -> Path:
     """A kubeconfig with the operator's ServiceAccount, which may do what the chart grants and nothing else."""
-    control_plane.kubectl("create", "namespace", rbac.NAMESPACE)
-    control_plane.kubectl("create", "serviceaccount", rbac.ACCOUNT, "-n", rbac.NAMESPACE)
-    for manifest in rbac.chart_roles(rbac.NAMESPACE, rbac.ACCOUNT):
-        control_plane.kubectl("apply", "-f", "-", input=yaml.safe_dump(manifest))
-    return control_plane.service_account_kubeconfig(rbac.NAMESPACE, rbac.ACCOUNT)
+    return operator_account(control_plane)
 
 
 @pytest.fixture(scope="session")
@@ -81,13 +77,11 @@ def operator_process(
 ) -> Iterator[OperatorProcess]:
     """One operator for the run. At its end: it stopped cleanly, and asked for nothing that the chart doesn't grant."""
     folder = tmp_path_factory.mktemp("operator")
-    authorities = folder / "aws-ca.pem"
-    authorities.write_text(aws_emulator.ca())
-    environ: dict[str, Any] = {
-        **aws_emulator.environ(),
-        "TRACETRACK_LOG_LEVEL": "INFO",
-        "TRACETRACK_CLUSTER": "test",
-        "TRACETRACK_AWS_CA_FILE": str(authorities),
+    environ = {
+        **operator_environment(aws_emulator, folder, "test"),
+        "TRACETRACK_AWS_STEADY_SECONDS": "2",
+        "TRACETRACK_AWS_CHANGING_SECONDS": "1",
+        "TRACETRACK_CREDENTIALS_SETTLE_SECONDS": "4",
     }
     process = OperatorProcess(operator_kubeconfig, folder, environ)
     request.session.stash[OPERATOR_PROCESS] = process

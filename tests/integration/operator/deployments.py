@@ -15,6 +15,7 @@ GROUPS = {
     "scannerfleets": "apis/tracetrack.io/v1alpha1",
     "deployments": "apis/apps/v1",
     "statefulsets": "apis/apps/v1",
+    "jobs": "apis/batch/v1",
     "horizontalpodautoscalers": "apis/autoscaling/v2",
     "poddisruptionbudgets": "apis/policy/v1",
     "ingresses": "apis/networking.k8s.io/v1",

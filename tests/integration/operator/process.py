@@ -14,18 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.process import free_ports
+from tests.integration.operator.nursery import Life, Nursery
 
 STARTUP_SECONDS = 60.0
 
 
 class OperatorProcess:
-    """`python -m tracetrack_operator` against one kubeconfig; its log is `log_path`, one JSON object a line."""
+    """`python -m tracetrack_operator` against one kubeconfig; its log is `log_path`, one JSON object a line.
 
-    def __init__(self, kubeconfig: Path, folder: Path, environ: Mapping[str, str]) -> None:
+    With a `nursery` each start is a fork of a process that has imported it already.
+    """
+
+    def __init__(
+        self, kubeconfig: Path, folder: Path, environ: Mapping[str, str], nursery: Nursery | None = None
+    ) -> None:
         self.kubeconfig = kubeconfig
         self.log_path = folder / "operator.log"
         self._environ = dict(environ)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._nursery = nursery
+        self._process: subprocess.Popen[bytes] | Life | None = None
         self.health_port, self.metrics_port = free_ports(2)
 
     @property
@@ -40,22 +47,18 @@ class OperatorProcess:
     def start(self, **environ: str) -> None:
         """Start and wait until it reconciles; `environ` adds to the environment of this run only."""
         assert not self.running, "the operator runs already"
-        position = self.log_path.stat().st_size if self.log_path.exists() else 0
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tracetrack_operator"],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env={
-                    **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "KUBE"))},
-                    **self._environ,
-                    "KUBECONFIG": str(self.kubeconfig),
-                    "TRACETRACK_HEALTH_PORT": str(self.health_port),
-                    "TRACETRACK_METRICS_PORT": str(self.metrics_port),
-                    **environ,
-                },
-            )
+        self.log_path.touch()
+        position = self.log_path.stat().st_size
+        self._process = self._spawn(
+            {
+                **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "KUBE"))},
+                **self._environ,
+                "KUBECONFIG": str(self.kubeconfig),
+                "TRACETRACK_HEALTH_PORT": str(self.health_port),
+                "TRACETRACK_METRICS_PORT": str(self.metrics_port),
+                **environ,
+            }
+        )
         deadline = time.monotonic() + STARTUP_SECONDS
         while time.monotonic() < deadline:
             if not self.running:
@@ -66,6 +69,18 @@ class OperatorProcess:
                     return
             time.sleep(0.05)
         raise AssertionError(f"the operator did not start within {STARTUP_SECONDS} s:\n{self.tail()}")
+
+    def _spawn(self, environ: dict[str, str]) -> subprocess.Popen[bytes] | Life:
+        if self._nursery is not None:
+            return self._nursery.bear(environ, self.log_path)
+        with self.log_path.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "tracetrack_operator"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=environ,
+            )
 
     def stop(self, number: int = signal.SIGTERM, timeout: float = 30.0) -> int:
         """Signal it and wait for its end; gives the exit code. Nothing happens when it isn't running."""

@@ -64,6 +64,11 @@ def cache(provider: str, **sections: Mapping[str, Any]) -> Object:
 
 
 SECRET = {"secretRef": {"name": "theirs"}}
+EVERY = {"rotation": {"everyDays": 30}}
+WEEKLY = {"schedule": "0 3 * * SUN", "timeZone": "Asia/Kolkata"}
+BOUND_DATABASE = {"management": "Bound", "instanceIdentifier": "theirs", "credentialsSecretRef": {"name": "login"}}
+BOUND_CACHE = {"management": "Bound", "replicationGroupIdentifier": "theirs", "credentialsSecretRef": {"name": "login"}}
+USERS = {"authentication": "Users"}
 
 CASES = [
     Case("metadata.name of a TraceTrackDeployment", named(deployment(), "a" * 40), named(deployment(), "a" * 41)),
@@ -102,6 +107,102 @@ CASES = [
         "spec.database.external applies to",
         database("External", external=SECRET),
         database("Embedded", external=SECRET),
+    ),
+    Case(
+        "spec.database.rds.instanceIdentifier is required with management Bound",
+        database("RDS", rds=BOUND_DATABASE),
+        database("RDS", rds={"management": "Bound", "credentialsSecretRef": {"name": "login"}}),
+    ),
+    Case(
+        "spec.database.rds.credentialsSecretRef belongs to management Bound",
+        database("RDS", rds=BOUND_DATABASE),
+        database("RDS", rds={"credentialsSecretRef": {"name": "login"}}),
+    ),
+    Case(
+        "spec.database.rds.credentialsSecretRef belongs to management Bound",
+        database("RDS", rds=BOUND_DATABASE),
+        database("RDS", rds={"management": "Bound", "instanceIdentifier": "theirs"}),
+    ),
+    Case(
+        "spec.cache.elasticache.replicationGroupIdentifier is required with management Bound",
+        cache("ElastiCache", elasticache=BOUND_CACHE),
+        cache("ElastiCache", elasticache={"management": "Bound", "credentialsSecretRef": {"name": "login"}}),
+    ),
+    Case(
+        "spec.cache.elasticache.credentialsSecretRef belongs to management Bound",
+        cache("ElastiCache", elasticache=BOUND_CACHE),
+        cache("ElastiCache", elasticache={"credentialsSecretRef": {"name": "login"}}),
+    ),
+    Case(
+        "spec.database.rds.databaseName can't be changed",
+        database("RDS", rds={"databaseName": "bags", "multiAZ": False}),
+        database("RDS", rds={"databaseName": "others"}),
+        database("RDS", rds={"databaseName": "bags"}),
+    ),
+    Case(
+        "spec.database.rds.storageIops needs allocatedStorageGiB",
+        database("RDS", rds={"allocatedStorageGiB": 400, "storageIops": 12000}),
+        database("RDS", rds={"allocatedStorageGiB": 399, "storageIops": 12000}),
+    ),
+    Case(
+        "spec.database.rds.storageThroughputMiBps needs allocatedStorageGiB",
+        database("RDS", rds={"allocatedStorageGiB": 400, "storageThroughputMiBps": 500}),
+        database("RDS", rds={"storageThroughputMiBps": 500}),
+    ),
+    Case(
+        "spec.database.restoreFrom takes either",
+        database("RDS", restoreFrom={"snapshotIdentifier": "s"}),
+        database("RDS", restoreFrom={"snapshotIdentifier": "s", "pointInTime": {"instanceIdentifier": "i"}}),
+    ),
+    Case(
+        "spec.database.restoreFrom takes either",
+        database("RDS", restoreFrom={"pointInTime": {"instanceIdentifier": "i", "time": "2026-11-23T14:05:00Z"}}),
+        database("RDS", restoreFrom={}),
+    ),
+    Case(
+        "spec.database.drill applies to provider RDS only",
+        database("RDS", drill=WEEKLY),
+        database("Embedded", drill=WEEKLY),
+    ),
+    Case(
+        "spec.database.drill.schedule must be a cron expression",
+        database("RDS", drill={"schedule": "5 3-23/4 1,15 JAN-MAR 7"}),
+        database("RDS", drill={"schedule": "*/5 * * * *"}),
+    ),
+    Case(
+        "spec.database.drill.timeZone is that of a schedule",
+        database("RDS", drill={}),
+        database("RDS", drill={"timeZone": "Asia/Kolkata"}),
+    ),
+    Case(
+        "spec.database.restoreFrom applies to provider RDS only",
+        database("RDS", restoreFrom={"snapshotIdentifier": "s"}),
+        database("Embedded", restoreFrom={"snapshotIdentifier": "s"}),
+    ),
+    Case(
+        "spec.database.rds.readReplicas need automatic backups",
+        database("RDS", rds={"backupRetentionDays": 1, "readReplicas": [{"name": "a"}, {"name": "b"}]}),
+        database("RDS", rds={"backupRetentionDays": 0, "readReplicas": [{"name": "a"}]}),
+    ),
+    Case(
+        "spec.database.rds.readReplicas do not apply to management Bound",
+        database("RDS", rds={**BOUND_DATABASE, "readReplicas": []}),
+        database("RDS", rds={**BOUND_DATABASE, "readReplicas": [{"name": "a"}]}),
+    ),
+    Case(
+        "spec.database.rds.readReplicas can't be had with masterCredentials ManagedByRDS",
+        database("RDS", rds={"masterCredentials": "ManagedByRDS", "readReplicas": []}),
+        database("RDS", rds={"masterCredentials": "ManagedByRDS", "readReplicas": [{"name": "a"}]}),
+    ),
+    Case(
+        "spec.database.rds.readReplicas[].name can't be drill",
+        database("RDS", rds={"readReplicas": [{"name": "drills"}, {"name": "old"}]}),
+        database("RDS", rds={"readReplicas": [{"name": "old1"}]}),
+    ),
+    Case(
+        "spec.database.rds.readReplicas[].availabilityZone can't be chosen with multiAZ",
+        database("RDS", rds={"readReplicas": [{"name": "a", "availabilityZone": "ap-south-1b"}]}),
+        database("RDS", rds={"readReplicas": [{"name": "a", "availabilityZone": "ap-south-1b", "multiAZ": True}]}),
     ),
     Case("spec.database.embedded applies to", database("Embedded", embedded={}), database("RDS", embedded={})),
     Case(
@@ -159,6 +260,45 @@ CASES = [
         "spec.database.rds.maxAllocatedStorageGiB must be at least",
         database("RDS", rds={"maxAllocatedStorageGiB": 50}),
         database("RDS", rds={"maxAllocatedStorageGiB": 49}),
+    ),
+    *(
+        Case(f"spec.{field}.rotation applies to", make(provider, **EVERY), make("Embedded", **EVERY))
+        for field, make, provider in (("database", database, "RDS"), ("cache", cache, "ElastiCache"))
+    ),
+    Case(
+        "spec.database.rotation does not apply to management Bound",
+        database("RDS", rds=BOUND_DATABASE),
+        database("RDS", rds=BOUND_DATABASE, **EVERY),
+    ),
+    Case(
+        "spec.cache.rotation does not apply to management Bound",
+        cache("ElastiCache", elasticache=BOUND_CACHE),
+        cache("ElastiCache", elasticache=BOUND_CACHE, **EVERY),
+    ),
+    *(
+        Case(
+            f"spec.{path} does not apply to management Bound",
+            make(provider, **{section: bound}),
+            make(provider, **{section: {**bound, path.rpartition(".")[2]: value}}),
+        )
+        for path, value, make, provider, section, bound in (
+            ("cache.elasticache.authentication", "Users", cache, "ElastiCache", "elasticache", BOUND_CACHE),
+            ("database.rds.masterCredentials", "ManagedByRDS", database, "RDS", "rds", BOUND_DATABASE),
+        )
+    ),
+    *(
+        Case(
+            "spec.cache.elasticache.authentication can't go back from Users",
+            cache("ElastiCache", elasticache={**USERS, "replicas": 2}),
+            back,
+            cache("ElastiCache", elasticache=USERS),
+        )
+        for back in (cache("ElastiCache", elasticache={"authentication": "Token"}), cache("ElastiCache"))
+    ),
+    Case(
+        "spec.database.rds.masterSecretKmsKeyId applies to",
+        database("RDS", rds={"masterCredentials": "ManagedByRDS", "masterSecretKmsKeyId": "alias/ours"}),
+        database("RDS", rds={"masterSecretKmsKeyId": "alias/ours"}),
     ),
     Case("spec.cache.elasticache applies to", cache("ElastiCache", elasticache={}), cache("Embedded", elasticache={})),
     Case("spec.cache.external applies to", cache("External", external=SECRET), cache("Embedded", external=SECRET)),

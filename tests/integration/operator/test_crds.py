@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.cluster.controlplane import ApiError, ControlPlane
-from tests.integration.operator.conftest import CRDS
+from tests.integration.operator.installation import CRDS
 from tests.integration.operator.process import OperatorProcess
 from tests.integration.operator.rule_cases import (
     API_VERSION,
@@ -113,6 +113,18 @@ def test_rule_accepts_and_refuses(control_plane: ControlPlane, namespace: str, c
         (database("External", external={}), "spec.database.external.secretRef: Required value"),
         (database("Embedded", embedded={"storage": "10GB"}), "spec.database.embedded.storage: Invalid value"),
         (
+            database("RDS", rds={"readReplicas": [{"name": "a"}, {"name": "a"}]}),
+            "spec.database.rds.readReplicas[1]: Duplicate value",
+        ),
+        (
+            database("RDS", rds={"readReplicas": [{"name": f"a{n}"} for n in range(6)]}),
+            "spec.database.rds.readReplicas: Too many",
+        ),
+        (
+            database("RDS", rds={"readReplicas": [{"name": "a", "instanceClass": "large"}]}),
+            "spec.database.rds.readReplicas[0].instanceClass: Invalid value",
+        ),
+        (
             {**deployment(), "spec": {"version": "1", "cache": {"provider": "Embedded"}}},
             "spec.database: Required value",
         ),
@@ -193,7 +205,9 @@ def test_get_shows_the_state(control_plane: ControlPlane, namespace: str) -> Non
     control_plane.request("PUT", path, {**created, "status": status})
 
     header, row = control_plane.kubectl("-n", namespace, "get", "ttd", "-o", "wide").strip().splitlines()
-    assert header.split() == ["NAME", "READY", "REASON", "VERSION", "REPLICAS", "DATABASE", "CACHE", "URL", "AGE"]
+    assert header.split() == [
+        *("NAME", "READY", "REASON", "VERSION", "REPLICAS", "DATABASE", "CACHE", "READ-REPLICAS", "URL", "AGE")
+    ]
     assert row.split()[:-1] == [
         "shop", "False", "SecretNotFound", "0.1.0", "2", "Embedded", "Embedded", "http://shop.example.com",
     ]  # fmt: skip

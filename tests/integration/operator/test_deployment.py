@@ -205,13 +205,43 @@ def test_applying_never_scales_against_the_autoscaler(shop: Shop) -> None:
     assert shop.get("deployments", "demo-app")["spec"]["replicas"] == 7
 
 
-def test_what_belongs_to_somebody_else_is_not_overwritten(shop: Shop) -> None:
-    shop.create("configmaps", {"metadata": {"name": "demo-app"}, "data": {"mine": "yes"}})
+SELECTED = {"selector": {"matchLabels": {"app": "theirs"}}}
+THEIRS: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("ConfigMap", "demo-app", "ApplicationReady", {"data": {"mine": "yes"}}),
+    ("ServiceAccount", "demo-app", "ApplicationReady", {"automountServiceAccountToken": False}),
+    ("PodDisruptionBudget", "demo-app", "ApplicationReady", {"spec": {"maxUnavailable": 3, **SELECTED}}),
+    ("Service", "demo-cache", "CacheReady", {"spec": {"ports": [{"port": 1}]}}),
+    (
+        "StatefulSet",
+        "demo-database",
+        "DatabaseReady",
+        {
+            "spec": {
+                "replicas": 0,
+                "serviceName": "theirs",
+                **SELECTED,
+                "template": {
+                    "metadata": {"labels": {"app": "theirs"}},
+                    "spec": {"containers": [{"name": "theirs", "image": "theirs"}]},
+                },
+            }
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "condition", "content"), THEIRS, ids=[kind for kind, *_ in THEIRS])
+def test_what_belongs_to_somebody_else_is_not_overwritten(
+    shop: Shop, kind: str, name: str, condition: str, content: dict[str, Any]
+) -> None:
+    plural = f"{kind.lower()}s"
+    shop.create(plural, {"metadata": {"name": name}, **content})
+    theirs = shop.get(plural, name)
     shop.deploy()
-    shop.wait("ApplicationReady", "False", "OwnershipConflict", "ConfigMap demo-app exists and has no owner")
-    assert shop.get("configmaps", "demo-app")["data"] == {"mine": "yes"}
-    assert eventually(lambda: shop.events("OwnershipConflict") or None)
-    shop.delete("configmaps", "demo-app")
+    shop.wait(condition, "False", "OwnershipConflict", f"{kind} {name} exists and has no owner")
+    assert {**shop.get(plural, name), "status": None, "metadata": None} == {**theirs, "status": None, "metadata": None}
+    assert eventually(lambda: shop.events("OwnershipConflict"))
+    shop.delete(plural, name)
     shop.run()
 
 
@@ -264,11 +294,11 @@ def test_a_suspended_deployment_can_be_deleted(shop: Shop) -> None:
 
 def test_a_bad_image_is_told_and_forgotten_once_mended(shop: Shop) -> None:
     shop.deploy(version="9.9.9")
-    for pod in eventually(lambda: shop.pods("app") or None):
+    for pod in eventually(lambda: shop.pods("app")):
         shop.set_status("pods", pod["metadata"]["name"], waiting("app", "ImagePullBackOff", "tracetrack-app:9.9.9"))
     told = shop.wait("Ready", "False", "ImageUnavailable", "cannot get image tracetrack-app:9.9.9")
     assert "spec.version" in told["message"]
-    warned = eventually(lambda: shop.events("ImageUnavailable") or None)
+    warned = eventually(lambda: shop.events("ImageUnavailable"))
     assert warned[0]["type"] == "Warning"
     shop.change("tracetrackdeployments", "demo", version="0.1.0")
     shop.run()
@@ -289,7 +319,7 @@ def test_more_pods_than_the_nodes_take_leave_the_deployment_ready(shop: Shop) ->
     shop.run()
     before = {pod["metadata"]["name"] for pod in shop.pods("app")}
     shop.change("deployments", "demo-app", replicas=3)
-    [added] = eventually(lambda: [p for p in shop.pods("app") if p["metadata"]["name"] not in before] or None)
+    [added] = eventually(lambda: [p for p in shop.pods("app") if p["metadata"]["name"] not in before])
     refusal = {
         "type": "PodScheduled",
         "status": "False",
@@ -307,6 +337,8 @@ def test_more_pods_than_the_nodes_take_leave_the_deployment_ready(shop: Shop) ->
 def test_fleet_keys_reach_the_secret_and_then_the_pods(shop: Shop) -> None:
     shop.deploy()
     shop.run()
+    key = "tracetrack.io/mounted-hash"
+    eventually(lambda: all(key in (pod["metadata"].get("annotations") or {}) for pod in shop.pods("app")))
     before = {pod["metadata"]["name"]: pod["metadata"]["annotations"] for pod in shop.pods("app")}
     template = shop.get("deployments", "demo-app")["spec"]["template"]
     shop.create(
@@ -325,7 +357,6 @@ def test_fleet_keys_reach_the_secret_and_then_the_pods(shop: Shop) -> None:
     assert document["signingKeys"]
 
     def told() -> bool:
-        key = "tracetrack.io/fleet-keys"
         return all(p["metadata"]["annotations"][key] != before[p["metadata"]["name"]][key] for p in shop.pods("app"))
 
     eventually(told, 15)

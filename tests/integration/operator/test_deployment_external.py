@@ -53,7 +53,7 @@ def cache_login(server: RedisServer, **changes: str) -> dict[str, str]:
 
 
 def run(shop: Shop) -> None:
-    eventually(lambda: shop.pods("app") or None, 30)
+    eventually(lambda: shop.pods("app"), 30)
     shop.run()
 
 
@@ -65,7 +65,7 @@ def test_secrets_missing_at_first_and_brought_later(shop: Shop, postgres: Postgr
     shop.wait("CacheReady", "False", "SecretNotFound", "my-redis")
     shop.wait("ApplicationReady", "False", "WaitingForDependency", "Waiting for the database")
     assert shop.find("deployments", "demo-app") is None
-    assert eventually(lambda: shop.events("SecretNotFound") or None)[0]["type"] == "Warning"
+    assert eventually(lambda: shop.events("SecretNotFound"))[0]["type"] == "Warning"
     shop.put_secret("my-pg", login(postgres))
     shop.put_secret("my-redis", cache_login(redis))
     run(shop)

@@ -1,0 +1,219 @@
+"""Databases and caches in AWS as the spec, people and the calendar change them."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.aws.emulator import Emulator
+from tests.integration.operator.conftest import eventually
+from tests.integration.operator.deployments import Shop
+from tests.integration.operator.test_deployment_aws import ELASTICACHE, RDS, group, instance, shop
+
+__all__ = ["shop"]
+
+
+def rds(**fields: Any) -> dict[str, Any]:
+    return {"provider": "RDS", "rds": {**RDS["rds"], **fields}}
+
+
+def status(shop: Shop) -> dict[str, Any]:
+    found: dict[str, Any] = shop.get("tracetrackdeployments", "demo")["status"]["database"]
+    return found
+
+
+def modifications(aws: Emulator) -> list[dict[str, Any]]:
+    return [call["params"] for call in aws.calls("rds") if call["operation"] == "ModifyDBInstance"]
+
+
+def made(shop: Shop, aws: Emulator, **spec: Any) -> str:
+    shop.deploy(**{"database": RDS, "deletionPolicy": "Delete", **spec})
+    shop.wait("DatabaseReady", "True", timeout=60)
+    shop.wait("Synced", "True", timeout=60)
+    return f"test-{shop.namespace}-demo"
+
+
+def annotate(shop: Shop, **annotations: str) -> None:
+    words = [f"tracetrack.io/{key}={value}" for key, value in annotations.items()]
+    shop.control_plane.kubectl("annotate", "--overwrite", "-n", shop.namespace, "ttd/demo", *words)
+
+
+def test_what_is_online_is_changed_at_once_and_in_one_call(shop: Shop, aws: Emulator) -> None:
+    name = made(shop, aws)
+    shop.change("tracetrackdeployments", "demo", database=rds(backupRetentionDays=14, backupWindow="20:00-20:30"))
+    shop.wait("Synced", "True", timeout=60)
+    found = instance(aws, name)
+    assert found is not None
+    assert (found["BackupRetentionPeriod"], found["PreferredBackupWindow"]) == (14, "20:00-20:30")
+    assert len(modifications(aws)) == 1
+    assert "pendingChanges" not in status(shop)
+
+
+def test_a_restart_waits_until_it_is_approved(shop: Shop, aws: Emulator) -> None:
+    name = made(shop, aws)
+    shop.change("tracetrackdeployments", "demo", database=rds(instanceClass="db.r8g.large", backupRetentionDays=10))
+    told = shop.wait("Synced", "False", "AwaitingApproval", "instanceClass db.t4g.medium → db.r8g.large (reboot)")
+    eventually(lambda: (instance(aws, name) or {})["BackupRetentionPeriod"] == 10)
+    token = status(shop)["approval"]
+    assert f"tracetrack.io/approve={token}" in told["message"]
+    assert shop.conditions()["DatabaseReady"]["status"] == "True"
+    assert (instance(aws, name) or {})["DBInstanceClass"] == "db.t4g.medium"
+    assert not any("DBInstanceClass" in call for call in modifications(aws))
+    annotate(shop, approve=token)
+    shop.wait("Synced", "True", timeout=60)
+    assert (instance(aws, name) or {})["DBInstanceClass"] == "db.r8g.large"
+    assert status(shop)["size"] == "db.r8g.large"
+    assert len(modifications(aws)) == 2
+
+
+def test_in_the_maintenance_window_a_restart_needs_nobody(shop: Shop, aws: Emulator) -> None:
+    name = made(shop, aws)
+    now = datetime.now(UTC)
+    window = "-".join(f"{moment:%a:%H:%M}".lower() for moment in (now - timedelta(hours=1), now + timedelta(hours=2)))
+    shop.change("tracetrackdeployments", "demo", database=rds(instanceClass="db.r8g.large"), maintenanceWindow=window)
+    shop.wait("Synced", "True", timeout=60)
+    assert (instance(aws, name) or {})["DBInstanceClass"] == "db.r8g.large"
+
+
+def test_what_would_be_another_instance_is_refused_with_the_way_to_do_it(shop: Shop, aws: Emulator) -> None:
+    made(shop, aws)
+    refused = rds(engineVersion="18", majorUpgrade={"strategy": "Refuse"})
+    shop.change("tracetrackdeployments", "demo", database=refused)
+    shop.wait("Synced", "False", "ReplaceRequired", "engineVersion can't be changed from 17.6 to 18 in place")
+    assert shop.conditions()["Ready"]["reason"] != "ReplaceRequired", "what serves goes on serving"
+    assert modifications(aws) == []
+
+
+@pytest.mark.parametrize("policy", ["Correct", "Report"])
+def test_what_a_person_changed_in_aws_is_told_or_set_back(shop: Shop, aws: Emulator, policy: str) -> None:
+    name = made(shop, aws, driftPolicy=policy)
+    aws.client("rds").modify_db_instance(
+        DBInstanceIdentifier=name, BackupRetentionPeriod=1, DeletionProtection=True, ApplyImmediately=True
+    )
+    if policy == "Report":
+        told = shop.wait("Synced", "False", "Drifted", "backupRetentionDays 1 → 7 (online)")
+        assert "deletionProtection true → false" in told["message"]
+        assert (instance(aws, name) or {})["BackupRetentionPeriod"] == 1
+        annotate(shop, approve=status(shop)["approval"])
+    eventually(lambda: (instance(aws, name) or {})["BackupRetentionPeriod"] == 7)
+    shop.wait("Synced", "True")
+
+
+def by_hand(aws: Emulator, name: str) -> None:
+    client = aws.client("rds")
+    client.create_db_instance(
+        DBInstanceIdentifier=name,
+        DBInstanceClass="db.t4g.large",
+        Engine="postgres",
+        EngineVersion="17.6",
+        AllocatedStorage=30,
+        StorageType="gp3",
+        StorageEncrypted=True,
+        DBName="warehouse",
+        MasterUsername="owner",
+        MasterUserPassword="made-by-hand",
+    )
+    eventually(
+        lambda: (
+            client.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]["DBInstanceStatus"] == "available"
+        )
+    )
+
+
+def as_it_is(aws: Emulator, name: str) -> dict[str, Any]:
+    return {key: value for key, value in (instance(aws, name) or {}).items() if key != "LatestRestorableTime"}
+
+
+def test_an_instance_made_by_hand_is_adopted_step_by_step(shop: Shop, aws: Emulator) -> None:
+    by_hand(aws, "warehouse-1")
+    before = as_it_is(aws, "warehouse-1")
+    shop.deploy(database=rds(instanceIdentifier="warehouse-1"), deletionPolicy="Retain")
+    told = shop.wait(
+        "DatabaseReady", "False", "AdoptionRequired", "kubectl annotate ttd demo tracetrack.io/adopt=warehouse-1"
+    )
+    assert "instanceClass db.t4g.large → db.t4g.medium (reboot)" in told["message"]
+    assert as_it_is(aws, "warehouse-1") == before
+    annotate(shop, adopt="warehouse-1")
+    shop.wait("DatabaseReady", "False", "AuthenticationFailed")
+    told = shop.wait("Synced", "False", "AwaitingApproval", "masterUserPassword")
+    assert modifications(aws) == []
+    annotate(shop, approve=status(shop)["approval"])
+    shop.wait("DatabaseReady", "True", timeout=60)
+    shop.wait("Synced", "True", timeout=60)
+    binding = shop.secret("demo-database-binding")
+    assert (binding["username"], binding["database"]) == ("tracetrack_a", "warehouse")
+    assert (instance(aws, "warehouse-1") or {})["DBInstanceClass"] == "db.t4g.medium"
+
+
+def test_an_instance_that_is_bound_is_used_and_left_alone(shop: Shop, aws: Emulator) -> None:
+    by_hand(aws, "warehouse-2")
+    before = as_it_is(aws, "warehouse-2")
+    bound = {
+        "management": "Bound",
+        "instanceIdentifier": "warehouse-2",
+        "credentialsSecretRef": {"name": "login"},
+    }
+    shop.deploy(database={"provider": "RDS", "rds": bound}, deletionPolicy="Delete")
+    shop.wait("DatabaseReady", "False", "SecretInvalid", "login")
+    shop.put_secret("login", {"username": "owner", "password": "made-by-hand"})
+    shop.wait("DatabaseReady", "True")
+    assert shop.secret("demo-database-binding")["username"] == "owner"
+    shop.delete("tracetrackdeployments", "demo")
+    eventually(lambda: shop.find("tracetrackdeployments", "demo") is None)
+    assert as_it_is(aws, "warehouse-2") == before
+    assert any("left untouched" in event["message"] for event in shop.events("CleanedUp"))
+
+
+def test_a_protected_instance_is_deleted_once_it_no_longer_is(shop: Shop, aws: Emulator) -> None:
+    name = made(shop, aws, database=rds(deletionProtection=True))
+    shop.delete("tracetrackdeployments", "demo")
+    told = shop.wait("Ready", "False", "DeletionProtected")
+    assert "kubectl patch ttd demo" in told["message"]
+    assert (instance(aws, name) or {})["DeletionProtection"] is True
+    shop.change("tracetrackdeployments", "demo", database=rds(deletionProtection=False))
+    eventually(lambda: shop.find("tracetrackdeployments", "demo") is None, 60)
+    assert instance(aws, name) is None
+
+
+def test_a_namespace_goes_and_its_protected_instance_stays(shop: Shop, aws: Emulator) -> None:
+    name = made(shop, aws, database=rds(deletionProtection=True))
+    shop.control_plane.kubectl("delete", "namespace", shop.namespace, "--wait=false")
+    eventually(lambda: shop.find("tracetrackdeployments", "demo") is None, 60)
+    assert (instance(aws, name) or {})["DBInstanceStatus"] == "available"
+
+
+def test_an_answer_that_is_lost_is_no_second_change(shop: Shop, aws: Emulator) -> None:
+    name = made(shop, aws)
+    aws.faults.add("rds", "ModifyDBInstance", kind="lost", times=1)
+    shop.change("tracetrackdeployments", "demo", database=rds(backupRetentionDays=21))
+    shop.wait("Synced", "True", timeout=60)
+    assert (instance(aws, name) or {})["BackupRetentionPeriod"] == 21
+
+
+def test_a_refused_change_is_told_and_the_database_serves_on(shop: Shop, aws: Emulator) -> None:
+    made(shop, aws)
+    aws.faults.add("rds", "ModifyDBInstance", kind="error", code="InvalidParameterCombination", status=400, times=None)
+    shop.change("tracetrackdeployments", "demo", database=rds(backupRetentionDays=21))
+    shop.wait("Synced", "False", "AwsInvalidRequest", "AWS refuses to change DB instance")
+    assert shop.conditions()["DatabaseReady"]["status"] == "True"
+    aws.faults.clear()
+
+
+def test_a_cache_gets_a_replica_and_then_fails_over_by_itself(shop: Shop, aws: Emulator) -> None:
+    shop.deploy(cache=ELASTICACHE)
+    shop.wait("CacheReady", "True", timeout=60)
+    more = copy.deepcopy(ELASTICACHE)
+    more["elasticache"]["replicas"] = 1
+    shop.change("tracetrackdeployments", "demo", cache=more)
+    shop.wait("Synced", "True", timeout=60)
+    name = shop.get("tracetrackdeployments", "demo")["status"]["cache"]["identifier"]
+    found = group(aws, name)
+    assert found is not None
+    assert (len(found["MemberClusters"]), found["AutomaticFailover"], found["MultiAZ"]) == (2, "enabled", "enabled")
+    calls = [
+        call["operation"] for call in aws.calls("elasticache") if not call["operation"].startswith(("Desc", "List"))
+    ]
+    assert calls == ["CreateReplicationGroup", "IncreaseReplicaCount", "ModifyReplicationGroup"]
