@@ -12,6 +12,7 @@ from tests.cluster.paths import ROOT
 class Gate:
     """`demand` and `measured` in the gate's own unit, which its name says; `measured` is None where nothing could be.
 
+    `ack` is what the AWS Controllers for Kubernetes showed for the same work, in words; None where nobody asked them.
     `note` is printed behind the verdict and not written.
     """
 
@@ -21,6 +22,7 @@ class Gate:
     holds: bool
     sign: str = "≤"
     note: str = ""
+    ack: str | None = None
 
 
 def at_most(gate: str, demand: float, measured: float, note: str = "") -> Gate:
@@ -37,15 +39,19 @@ def unmeasured(gate: str, demand: float, sign: str, why: str) -> Gate:
 
 
 def table(gates: list[Gate]) -> str:
-    """One line a gate: name, demand, measured, PASS or FALLS SHORT, note."""
+    """One line a gate: name, demand, measured, PASS or FALLS SHORT, note; ACK's figure where a gate has one."""
     width = max((len(gate.gate) for gate in gates), default=0)
+    beside = max((len(gate.ack) for gate in gates if gate.ack is not None), default=0)
     lines = []
     for gate in gates:
         measured = "–" if gate.measured is None else f"{gate.measured:g}"
         verdict = "PASS" if gate.holds else "FALLS SHORT"
         note = f"  {gate.note}" if gate.note else ""
         demand = f"{gate.sign} {gate.demand:g}"
-        lines.append(f"{gate.gate:<{width}}  demand {demand:>8}  measured {measured:>8}  {verdict:<11}{note}".rstrip())
+        ack = f"ACK {gate.ack or '–':<{beside}}  " if beside else ""
+        lines.append(
+            f"{gate.gate:<{width}}  {ack}demand {demand:>8}  measured {measured:>8}  {verdict:<11}{note}".rstrip()
+        )
     return "\n".join(lines)
 
 
@@ -54,7 +60,11 @@ def publish(name: str, gates: list[Gate]) -> None:
     folder = ROOT / ".bench"
     folder.mkdir(exist_ok=True)
     shown = [
-        {"gate": gate.gate, "demand": gate.demand, "measured": gate.measured, "holds": gate.holds} for gate in gates
+        {
+            **{"gate": gate.gate, "demand": gate.demand, "measured": gate.measured, "holds": gate.holds},
+            **({} if gate.ack is None else {"ack": gate.ack}),
+        }
+        for gate in gates
     ]
     (folder / f"{name}.json").write_text(json.dumps(shown, indent=1, ensure_ascii=False) + "\n")
     print(table(gates), flush=True)

@@ -1,0 +1,90 @@
+"""What the emulated AWS recorded, read for the gates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Call = Mapping[str, Any]
+
+TICK_GAP = 1.0
+"""Reads of a service that come closer to each other than this (seconds) belong to one tick."""
+
+_READS = ("Describe", "List", "Get")
+_MODIFIES = ("ModifyDBInstance", "ModifyReplicationGroup")
+_NAMES = ("DBInstanceIdentifier", "ReplicationGroupId")
+
+
+def per_object(calls: Iterable[Call], service: str, count: int) -> float:
+    return sum(1 for call in calls if call["service"] == service) / count
+
+
+def throttled(calls: Iterable[Call]) -> int:
+    """Calls that AWS refused for their rate."""
+    return sum("Throttl" in (call["error"] or "") or call["error"] == "RequestLimitExceeded" for call in calls)
+
+
+def modifies(calls: Iterable[Call]) -> int:
+    return sum(call["operation"] in _MODIFIES for call in calls)
+
+
+def first_calls(calls: Iterable[Call]) -> dict[str, float]:
+    """When each DB instance or cache was first named in a call (epoch seconds)."""
+    found: dict[str, float] = {}
+    for call in calls:
+        for parameter in _NAMES:
+            name = call["params"].get(parameter)
+            if name is not None:
+                found[name] = min(call["time"], found.get(name, call["time"]))
+    return found
+
+
+def last(calls: Iterable[Call], operation: str) -> float | None:
+    """When the last call of `operation` came; None when there was none."""
+    return max((call["time"] for call in calls if call["operation"] == operation), default=None)
+
+
+def reads_of_a_tick(calls: Iterable[Call], service: str) -> int:
+    """The most reads that one tick took. The further pages of a listing belong to its first one."""
+    times = sorted(
+        call["time"]
+        for call in calls
+        if call["service"] == service and call["operation"].startswith(_READS) and "Marker" not in call["params"]
+    )
+    most, run, before = 0, 0, float("-inf")
+    for time in times:
+        run = run + 1 if time - before < TICK_GAP else 1
+        most, before = max(most, run), time
+    return most
+
+
+def ticks(calls: Iterable[Call], service: str) -> int:
+    """How often the service was read at all, by the same rule."""
+    times = sorted(
+        call["time"] for call in calls if call["service"] == service and call["operation"].startswith(_READS)
+    )
+    return sum(time - before >= TICK_GAP for before, time in zip([float("-inf"), *times], times, strict=False))
+
+
+def tally(calls: Iterable[Call]) -> str:
+    """The operations by how often they came, for a note."""
+    counts = Counter(call["operation"] for call in calls)
+    return ", ".join(f"{count} {operation}" for operation, count in counts.most_common())
+
+
+def left_behind(client: Callable[[str], Any]) -> list[str]:
+    """What is in the account that costs money or holds data; `client` makes boto3 clients."""
+    listed = (
+        ("rds", "describe_db_instances", "DBInstances", "DBInstanceIdentifier"),
+        ("rds", "describe_db_snapshots", "DBSnapshots", "DBSnapshotIdentifier"),
+        ("elasticache", "describe_replication_groups", "ReplicationGroups", "ReplicationGroupId"),
+        ("elasticache", "describe_snapshots", "Snapshots", "SnapshotName"),
+        ("secretsmanager", "list_secrets", "SecretList", "Name"),
+    )
+    return [
+        str(item[name])
+        for service, operation, items, name in listed
+        for page in client(service).get_paginator(operation).paginate()
+        for item in page[items]
+    ]

@@ -1,0 +1,156 @@
+"""A steady stream of new objects, and objects at rest: how soon the operator acts, and what it does unasked."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.bench.figures import percentile
+from tests.bench.operator import calls as read
+from tests.bench.operator import demands as d
+from tests.bench.operator.demands import Demand
+from tests.bench.operator.objects import ELASTICACHE, OTHER_CACHE, RDS, identifier, names
+from tests.bench.operator.scenario import Sizes, incomplete
+from tests.bench.operator.stage import Stage, stage
+from tests.bench.operator.writes import spec_fields, status_writes
+from tests.bench.report import Gate
+from tests.integration.operator import rbac
+
+RATE = 10
+PATIENCE = 600.0
+QUIET_SECONDS = 15.0
+CHANGES, APART = 5, 7.0
+NOTICED_PATIENCE = 180.0
+BY_HAND: dict[str, tuple[str, str, dict[str, str]]] = {
+    "rds": ("modify_db_instance", "DBInstanceIdentifier", {"DBInstanceClass": "db.r6g.8xlarge"}),
+    "elasticache": ("modify_replication_group", "ReplicationGroupId", {"CacheNodeType": "cache.r6g.8xlarge"}),
+}
+DEMANDS = {"rds": d.NOTICED_INSTANCE, "elasticache": d.NOTICED_CACHE}
+
+
+def changing(sizes: Sizes) -> Sequence[Gate]:
+    """New objects at an even rate, whatever the operator makes of them."""
+    wanted = names(RATE * sizes.changing_seconds)
+    with stage() as made:
+        made.settle()
+        sent: dict[str, float] = {}
+
+        def one(name: str) -> None:
+            sent[identifier(name)] = made.apply([name], RDS, OTHER_CACHE)[0]
+
+        start = time.monotonic()
+        with ThreadPoolExecutor(4) as pool:
+            for number, name in enumerate(wanted):
+                time.sleep(max(0.0, start + number / RATE - time.monotonic()))
+                pool.submit(one, name)
+        made.watching.until_true(wanted, 60, "DatabaseReady")
+        first = read.first_calls(made.aws.calls("rds"))
+    waits = sorted(first[name] - at for name, at in sent.items() if name in first)
+    if len(waits) < len(wanted):
+        why = f"{len(wanted) - len(waits)} of {len(wanted)} were in no AWS call a minute after the last was applied"
+        return [d.FIRST_CALL.unmeasured(why)]
+    note = f"median {percentile(waits, 0.5):.2f} s, slowest {waits[-1]:.2f} s, of {len(waits)}"
+    return [d.FIRST_CALL.measured(percentile(waits, 0.99), note)]
+
+
+def resting(sizes: Sizes) -> Sequence[Gate]:
+    """Objects in which nothing changes, until somebody changes them in AWS."""
+    wanted, n = names(sizes.many), sizes.many
+    # So often that the time of rest has a resync in it.
+    with stage(environment={"TRACETRACK_RESYNC_SECONDS": str(sizes.resting_seconds / 2)}, audited=True) as made:
+        made.apply(wanted, RDS, ELASTICACHE)
+        ready = made.watching.until_true(wanted, PATIENCE, "DatabaseReady", "CacheReady")
+        if len(ready) < n:
+            why = incomplete(len(ready), n, PATIENCE)
+            every = (d.SPEC_WRITES, d.STATUS_WRITES, d.NOTICED_INSTANCE, d.NOTICED_CACHE, d.READS)
+            return [demand.unmeasured(why, n) for demand in every]
+        _quiet(made)
+        rest = time.time()
+        return [*_writes(made, sizes), *_noticed(made, wanted), _reads(made, rest, n)]
+
+
+def _quiet(made: Stage) -> None:
+    """Wait until no status has been written for a while; that it is never so is what the next gate tells."""
+    end, since, before = time.monotonic() + 120, time.monotonic(), -1.0
+    while time.monotonic() < end and time.monotonic() - since < QUIET_SECONDS:
+        time.sleep(1)
+        now = made.operator.metric("tracetrack_operator_status_writes_total")
+        if now != before:
+            since, before = time.monotonic(), now
+
+
+def _writes(made: Stage, sizes: Sizes) -> list[Gate]:
+    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    resyncs = made.operator.metric("tracetrack_operator_resyncs_total", outcome="ok")
+    told = made.operator.metric("tracetrack_operator_status_writes_total")
+    time.sleep(sizes.resting_seconds)
+    resyncs = made.operator.metric("tracetrack_operator_resyncs_total", outcome="ok") - resyncs
+    told = made.operator.metric("tracetrack_operator_status_writes_total") - told
+    seen = status_writes(made.control_plane.audit_events(rbac.USER), since)
+    objects = made.api.request("GET", made.watching.path)["items"]
+    fields = max(spec_fields(obj) for obj in objects)
+    note = f"in {sizes.resting_seconds} s with {resyncs:.0f} resyncs; the operator itself counts {told:.0f}"
+    return [
+        d.SPEC_WRITES.measured(fields),
+        d.STATUS_WRITES.measured(max(told, seen), note, sizes.many)
+        if resyncs
+        else d.STATUS_WRITES.unmeasured(f"no resync in {sizes.resting_seconds} s", sizes.many),
+    ]
+
+
+def _noticed(made: Stage, wanted: Sequence[str]) -> list[Gate]:
+    """Some objects, one after another, so that not all changes meet the same moment of a tick."""
+    changed: dict[str, dict[str, float]] = {service: {} for service in BY_HAND}
+    for name in wanted[:CHANGES]:
+        for service, (operation, parameter, values) in BY_HAND.items():
+            changed[service][name] = time.time()
+            change = {parameter: identifier(name), **values, "ApplyImmediately": True}
+            getattr(made.aws.client(service), operation)(**change)
+        time.sleep(APART)
+    return [_wait(made, DEMANDS[service], service, at) for service, at in changed.items()]
+
+
+def _wait(made: Stage, demand: Demand, service: str, changed: dict[str, float]) -> Gate:
+    """Noticed is what the status names, or what the operator has put right."""
+    value = next(iter(BY_HAND[service][2].values()))
+    noticed: dict[str, float] = {}
+    end = time.monotonic() + NOTICED_PATIENCE
+    while len(noticed) < len(changed) and time.monotonic() < end:
+        time.sleep(0.2)
+        corrected = _corrected(made, service) if int(time.time()) % 5 == 0 else {}
+        for name, at in changed.items():
+            if name in noticed:
+                continue
+            if value in json.dumps(made.watching.statuses.get(name, {})):
+                noticed[name] = made.watching.touched.get(name, time.time()) - at
+            elif identifier(name) in corrected:
+                noticed[name] = corrected[identifier(name)] - at
+    if len(noticed) < len(changed):
+        missing = len(changed) - len(noticed)
+        return demand.unmeasured(f"{missing} of {len(changed)} not noticed within {NOTICED_PATIENCE:.0f} s")
+    return demand.measured(max(noticed.values()), f"median {percentile(sorted(noticed.values()), 0.5):.1f} s")
+
+
+def _corrected(made: Stage, service: str) -> dict[str, float]:
+    """When the operator itself modified an object: every modify call beyond our own, which was the first."""
+    operation = BY_HAND[service][1]
+    times: dict[str, list[float]] = {}
+    for call in made.aws.calls(service):
+        if call["operation"].startswith("Modify"):
+            times.setdefault(str(call["params"].get(operation)), []).append(call["time"])
+    return {name: sorted(at)[1] for name, at in times.items() if len(at) > 1}
+
+
+def _reads(made: Stage, since: float, n: int) -> Gate:
+    calls: list[dict[str, Any]] = [call for call in made.aws.calls() if call["time"] >= since]
+    most = {service: read.reads_of_a_tick(calls, service) for service in BY_HAND}
+    ticks = {service: read.ticks(calls, service) for service in BY_HAND}
+    seconds = time.time() - since
+    if not all(most.values()):
+        return d.READS.unmeasured(f"a service was never read in {seconds:.0f} s: {ticks}", n)
+    note = "; ".join(f"{service} read {ticks[service]} times in {seconds:.0f} s" for service in BY_HAND)
+    return d.READS.measured(max(most.values()), f"{note}; {read.tally(calls)}", n)
