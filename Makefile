@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 E2E := CLUSTER_NAME=tracetrack-e2e CLUSTER_STATE_DIR=$(CURDIR)/.cache/e2e KUBECONFIG_OUT=$(CURDIR)/.cache/e2e/kubeconfig
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST := $(BIN)/python -m pytest
 # The suites start hundreds of Python processes: each would compile all it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit integration e2e e2e-stage slow model failures soak bench-idle bench-app lint format cluster cluster-down aws generate requirements packages clean
+.PHONY: help demo demo-down test unit integration e2e e2e-demo e2e-aside slow test-kill model failures soak bench-idle bench-app bench-operator lint format cluster cluster-down aws generate requirements packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,9 +21,9 @@ demo: $(STAMP) ## A whole TraceTrack on a kind cluster, with the address of its 
 demo-down: $(STAMP) ## Remove what make demo made
 	@$(BIN)/python -m tests.demo down
 
-test: $(STAMP) packages ## Everything: lint, unit, e2e (its cluster is made beside the first two), integration
-	@$(MAKE) --no-print-directory -j2 beside-lint beside-unit beside-e2e-stage && \
-	  $(MAKE) --no-print-directory e2e integration || { status=$$?; $(E2E) tests/cluster/down; exit $$status; }
+test: $(STAMP) packages ## Everything: e2e, lint and unit beside each other, then integration
+	@$(MAKE) --no-print-directory -j2 beside-e2e beside-lint beside-unit && \
+	  $(MAKE) --no-print-directory integration || { status=$$?; $(E2E) tests/cluster/down; exit $$status; }
 
 beside-%: # A target beside others, its name before each of its lines
 	@set -o pipefail; $(MAKE) --no-print-directory $* 2>&1 | sed -u 's/^/$* | /'
@@ -32,16 +32,24 @@ unit: $(STAMP) ## Tests without servers
 	$(PYTEST) tests/unit
 
 integration: $(STAMP) packages ## Tests on a real control plane, PostgreSQL, Redis and the emulated AWS
-	$(PYTEST) tests/integration -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests/integration -m "not slow and not kill" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-slow: $(STAMP) packages ## Tests that take minutes each: two hundred fleets, the operator killed at every step
+slow: $(STAMP) packages ## Tests that take minutes each: two hundred fleets
 	$(PYTEST) tests/integration -m slow
 
-e2e: $(STAMP) packages ## Tests on a kind cluster of their own (KEEP_CLUSTER=1 leaves it)
-	$(PYTEST) tests/e2e
+test-kill: $(STAMP) packages ## The operator killed before, after and with the answer lost of every AWS call of every flow
+	$(PYTEST) tests/integration/operator/kills -m kill
 
-e2e-stage: $(STAMP) packages
+e2e: $(STAMP) packages ## Tests on a kind cluster of their own (KEEP_CLUSTER=1 leaves it)
 	@$(E2E) $(BIN)/python -m tests.demo up >/dev/null
+	@KEEP_CLUSTER=1 $(MAKE) --no-print-directory -j2 beside-e2e-demo beside-e2e-aside; status=$$?; \
+	  [ "$(KEEP_CLUSTER)" = 1 ] || $(E2E) tests/cluster/down; exit $$status
+
+e2e-demo:
+	$(PYTEST) tests/e2e -m "not aside"
+
+e2e-aside:
+	$(PYTEST) tests/e2e -m aside
 
 model: $(STAMP) packages ## Random concurrent histories against the model, for minutes (MODEL_EXAMPLES=200)
 	TRACETRACK_MODEL_EXAMPLES=$(or $(MODEL_EXAMPLES),200) TRACETRACK_MODEL_STEPS=25 $(PYTEST) tests/integration/app/test_model.py -o timeout=3600
@@ -58,11 +66,14 @@ bench-idle: $(STAMP) ## What the operator of the demo costs when nothing changes
 bench-app: $(STAMP) packages ## The gates of the app's speed, against its baselines (20 minutes; BENCH_ARGS=--quick for 3)
 	$(BIN)/python -m tests.bench.app $(BENCH_ARGS)
 
+bench-operator: $(STAMP) packages ## The operator's gates, beside what ACK showed (40 minutes; BENCH_ARGS=--quick for 12)
+	$(BIN)/python -m tests.bench.operator $(BENCH_ARGS)
+
 lint: $(STAMP) ## ruff, mypy --strict on both packages, helm lint, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy -p tests.cluster -p tests.demo
+	$(BIN)/mypy -p tests.cluster -p tests.demo -p tests.bench.operator
 	$(BIN)/python -m tracetrack_operator.api --check
 	$(BIN)/python charts/generate.py --check
 	$(BIN)/python operator/generate.py --check
