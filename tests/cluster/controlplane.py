@@ -196,7 +196,7 @@ class ControlPlane:
             "service-account-private-key-file": self._folder / "service-account.key",
             "use-service-account-credentials": "true",
             "root-ca-file": self._authority.certificate, "leader-elect": "false", "cert-dir": self._folder,
-            "bind-address": "127.0.0.1", "secure-port": manager, "horizontal-pod-autoscaler-sync-period": "2s",
+            "bind-address": "127.0.0.1", "secure-port": manager,
             "controllers": self._controllers, "kube-api-qps": 200, "kube-api-burst": 400, "profiling": "false",
         })  # fmt: skip
         account = "/api/v1/namespaces/default/serviceaccounts/default"
