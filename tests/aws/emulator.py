@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -211,6 +212,15 @@ class Emulator:
         """Other delays until the reset: create_seconds, modify_seconds, delete_seconds, optimize_seconds,
         storage_cooldown_seconds, stale_seconds."""
         self.control("PUT", "clock", seconds)
+
+    @contextmanager
+    def standstill(self) -> Iterator[None]:
+        """The clock of states stands still for as long: what lasts a moment can be looked at, however slow one is."""
+        self.control("PUT", "clock", {"running": False})
+        try:
+            yield
+        finally:
+            self.control("PUT", "clock", {"running": True})
 
     def stale(self, calls: dict[str, float]) -> None:
         """How many seconds single describes show what was before a write: {"rds:DescribeDBInstances": 0.5}."""

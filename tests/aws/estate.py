@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from tests.aws.authority import Authority
+from tests.aws.clock import clock
 from tests.aws.settings import Settings
 from tests.aws.shared import SharedServers
 from tests.aws.views import Views
@@ -62,7 +63,7 @@ class Backing(Generic[Kind]):
         self._failed = failed
         self._error: BaseException | None = None
         self._lock = threading.RLock()
-        self._available_at = time.monotonic() + create_seconds
+        self._available_at = clock.now() + create_seconds
         self._changing: str | None = None
         self._deleting = False
         self._closed = threading.Event()
@@ -85,7 +86,7 @@ class Backing(Generic[Kind]):
             return "deleting"
         if self._error is not None:
             return self._failed
-        if self.server is None or time.monotonic() < self._available_at:
+        if self.server is None or clock.now() < self._available_at:
             return "creating"
         return self._changing or "available"
 
@@ -112,12 +113,12 @@ class Backing(Generic[Kind]):
     def _go(self, steps: tuple[Step[Kind], ...], done: Callable[[], object] | None) -> None:
         try:
             for step in steps:
-                over = time.monotonic() + step.seconds
+                over = clock.now() + step.seconds
                 self._changing = step.status
                 work = step.shared if self._shared else step.work
                 if work is not None:
                     self.use(work)
-                if self._closed.wait(max(0.0, over - time.monotonic())):
+                if clock.wait(over, self._closed):
                     return
             if done is not None:
                 done()
@@ -132,7 +133,7 @@ class Backing(Generic[Kind]):
         self._deleting = True
 
         def end() -> None:
-            over = time.monotonic() + seconds
+            over = clock.now() + seconds
             if last is not None and not self._shared:
                 try:
                     self.use(last)
@@ -140,7 +141,7 @@ class Backing(Generic[Kind]):
                     self._deleting = False
                     self._break(error)
                     return
-            if not self._closed.wait(max(0.0, over - time.monotonic())):
+            if not clock.wait(over, self._closed):
                 self.close()
                 gone()
 
@@ -317,8 +318,10 @@ class Estate:
             self._copies.remove(copy)
             copy.close()
 
-    def tick(self, seconds: dict[str, float]) -> None:
-        """Other delays until the reset. ValueError names what is no delay."""
+    def tick(self, seconds: dict[str, float], running: bool | None = None) -> None:
+        """Other delays until the reset; stop the clock, or let it go on. ValueError names what is no delay."""
+        if running is not None:
+            (clock.go if running else clock.stop)()
         known = {field.name for field in dataclasses.fields(Settings) if field.name.endswith("_seconds")}
         for name, value in seconds.items():
             if name not in known:
@@ -353,6 +356,7 @@ class Estate:
 
     def reset(self) -> None:
         """Back to an empty account. The servers that many share stay: whoever comes next needs them again."""
+        clock.go()
         self._clear()
         self.settings = self._given
         self.views.reset(self.settings.stale_seconds)

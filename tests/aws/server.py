@@ -201,7 +201,8 @@ class Server:
 
     async def _clock(self, request: web.Request) -> web.Response:
         try:
-            self.estate.tick(await request.json())
+            asked = await request.json()
+            self.estate.tick(asked, asked.pop("running", None))
         except ValueError as wrong:
             return web.json_response({"error": str(wrong)}, status=400)
         return web.json_response({})

@@ -11,15 +11,14 @@ import json
 import os
 import shutil
 import signal
-import ssl
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import urllib3
 
 from tests.cluster import golang
 from tests.cluster.pki import Authority, write_key
@@ -29,6 +28,8 @@ from tests.cluster.run import StageError, output
 _NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 _START_TIMEOUT = 60.0
 _ATTEMPTS = 3
+_CONNECTIONS = 8
+_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -108,20 +109,26 @@ class ControlPlane:
 
     def request(self, method: str, path: str, body: object = None) -> Any:
         """Call the API as cluster-admin: `path` from the root ("/api/v1/pods"), JSON both ways. Raises `ApiError`."""
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        call = urllib.request.Request(self.url + path, data=data, method=method, headers=headers)
         try:
-            with self._opener.open(call, timeout=30) as answer:
-                text = answer.read().decode()
-        except urllib.error.HTTPError as refusal:
-            text = refusal.read().decode()
+            try:
+                answer = self._send(method, path, data)
+            except urllib3.exceptions.ProtocolError:
+                # The server had closed the kept connection: it has not seen the request.
+                answer = self._send(method, path, data)
+        except urllib3.exceptions.HTTPError as error:
+            raise ConnectionError(f"{method} {path}: {error}") from error
+        text = answer.data.decode()
+        if answer.status >= 300:
             try:
                 message = json.loads(text)["message"]
             except (ValueError, KeyError, TypeError):
                 message = text
-            raise ApiError(refusal.code, message) from None
+            raise ApiError(answer.status, message)
         return json.loads(text) if text.startswith("{") else text
+
+    def _send(self, method: str, path: str, data: bytes | None) -> urllib3.BaseHTTPResponse:
+        return self._pool.urlopen(method, path, body=data, headers=_HEADERS, timeout=30, retries=False, redirect=False)
 
     def kubectl(self, *args: str, input: str | None = None) -> str:
         """What `kubectl ARGS` prints as cluster-admin, `input` on its stdin; raises `StageError` with its message."""
@@ -156,11 +163,6 @@ class ControlPlane:
         self._manager = self._authority.issue("controller-manager", "system:kube-controller-manager")
         write_key(self._folder / "service-account.key")
         (self._folder / "audit-policy.json").write_text(json.dumps(_AUDIT_POLICY))
-        tls = ssl.create_default_context(cafile=str(self._authority.certificate))
-        tls.load_cert_chain(self._admin.certificate, self._admin.key)
-        # Without a proxy, whatever the environment says: the server is on loopback
-        direct = urllib.request.ProxyHandler({})
-        self._opener = urllib.request.build_opener(direct, urllib.request.HTTPSHandler(context=tls))
 
     def _start(self) -> None:
         client, peer, port, manager = free_ports(4)
@@ -188,6 +190,15 @@ class ControlPlane:
         })  # fmt: skip
         files = {"client-certificate": self._admin.certificate, "client-key": self._admin.key}
         self.kubeconfig = self._write_kubeconfig("admin", files)
+        # Kept connections: half of what tests and server did was to greet each other.
+        self._pool = urllib3.HTTPSConnectionPool(
+            "127.0.0.1",
+            port,
+            maxsize=_CONNECTIONS,
+            ca_certs=str(self._authority.certificate),
+            cert_file=str(self._admin.certificate),
+            key_file=str(self._admin.key),
+        )
         self._wait("kube-apiserver", lambda: self.request("GET", "/readyz") == "ok")
         files = {"client-certificate": self._manager.certificate, "client-key": self._manager.key}
         config = self._write_kubeconfig("controller-manager", files)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.elasticache.responses import ElastiCacheResponse
 
+from tests.aws.clock import clock
 from tests.aws.elasticache.changes import failover_step
 from tests.aws.elasticache.errors import available, refusal, wrong
 from tests.aws.elasticache.rules import MOST_REPLICAS
@@ -107,7 +107,7 @@ def install(estate: Estate) -> None:
 
 
 def _count_failover(backend: Any) -> None:
-    now = time.monotonic()
+    now = clock.now()
     recent = [at for at in backend.__dict__.setdefault("failovers", []) if at > now - 24 * 3600]
     if len(recent) >= _FAILOVERS_A_DAY:
         raise refusal(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from moto.elasticache.exceptions import SnapshotAlreadyExists, SnapshotNotFound
 from moto.elasticache.models import ElastiCacheBackend, Snapshot
 from moto.elasticache.responses import ElastiCacheResponse
 
+from tests.aws.clock import clock
 from tests.aws.elasticache.errors import available, refusal
 from tests.aws.estate import Estate, Step
 from tests.aws.lists import paged
@@ -21,7 +21,7 @@ _moto_create: Callable[..., Any] = ElastiCacheBackend.create_snapshot
 
 
 def _status(snapshot: Any) -> str:
-    if snapshot.__dict__.get("copying") or time.monotonic() < snapshot.__dict__.get("ready_at", 0.0):
+    if snapshot.__dict__.get("copying") or clock.now() < snapshot.__dict__.get("ready_at", 0.0):
         return "creating"
     return str(snapshot.__dict__.get("_status"))
 
@@ -32,7 +32,7 @@ def begin(estate: Estate, backend: Any, group: Any, name: str, **options: Any) -
         raise SnapshotAlreadyExists(name)
     recorded = {"kms_key_id": None, "tags": None, **options}
     snapshot = _moto_create(backend, name, group.replication_group_id, None, **recorded)
-    snapshot.ready_at = time.monotonic() + estate.settings.modify_seconds
+    snapshot.ready_at = clock.now() + estate.settings.modify_seconds
     snapshot.copying = True
 
     def copy(server: RedisServer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +10,7 @@ from moto.elasticache.exceptions import UserNotFound
 from moto.elasticache.models import User
 from moto.elasticache.responses import ElastiCacheResponse
 
+from tests.aws.clock import clock
 from tests.aws.elasticache.errors import combination, refusal, wrong
 from tests.aws.estate import Estate
 from tests.aws.lists import paged
@@ -35,7 +35,7 @@ class UserGroup:
 
     @property
     def status(self) -> str:
-        return "modifying" if time.monotonic() < self.busy_until else "active"
+        return "modifying" if clock.now() < self.busy_until else "active"
 
 
 def _groups(backend: Any) -> dict[str, UserGroup]:
@@ -128,7 +128,7 @@ def _passwords(self: Any) -> list[str] | None:
 
 
 def _user_status(user: Any) -> str:
-    return "modifying" if time.monotonic() < user.__dict__.get("busy_until", 0.0) else str(user.__dict__["_status"])
+    return "modifying" if clock.now() < user.__dict__.get("busy_until", 0.0) else str(user.__dict__["_status"])
 
 
 def install(estate: Estate) -> None:
@@ -164,7 +164,7 @@ def install(estate: Estate) -> None:
             access = f"{user.access_string} {self._get_param('AppendAccessString')}"
         user.access_string = access or user.access_string
         _refresh(backend, [group for group in _groups(backend).values() if user.id in group.user_ids])
-        user.busy_until = time.monotonic() + estate.settings.modify_seconds
+        user.busy_until = clock.now() + estate.settings.modify_seconds
         return ActionResult(user)
 
     def delete_user(self: Any) -> ActionResult:
@@ -225,7 +225,7 @@ def _install_groups(estate: Estate) -> None:
         _check_members(backend, group.engine, users)
         group.user_ids = users
         _refresh(backend, [group])
-        group.busy_until = time.monotonic() + estate.settings.modify_seconds
+        group.busy_until = clock.now() + estate.settings.modify_seconds
         return ActionResult(group)
 
     def delete_user_group(self: Any) -> ActionResult:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import time
 from typing import Any
 
 from moto.rds.models import RDSBackend, rds_backends
 from moto.rds.utils import valid_preferred_maintenance_window
 
+from tests.aws.clock import clock
 from tests.aws.estate import Estate, Step
 from tests.aws.patch import put
 from tests.aws.rds import credentials, parameters, storage
@@ -111,7 +111,7 @@ def _planned_storage(estate: Estate, instance: Any, given: dict[str, Any]) -> di
 
 def _check_cooled(estate: Estate, instance: Any) -> None:
     since = instance.__dict__.get("storage_changed_at")
-    cooling = since is not None and time.monotonic() < since + estate.settings.storage_cooldown_seconds
+    cooling = since is not None and clock.now() < since + estate.settings.storage_cooldown_seconds
     if cooling or instance.status == "storage-optimization":
         raise combination(
             "You can't currently modify the storage of this DB instance because the previous storage change is being "
@@ -181,7 +181,7 @@ def _apply_at_once(estate: Estate, instance: Any, given: dict[str, Any]) -> None
             continue
         if name == "VpcSecurityGroupIds":
             joined = frozenset(value) - frozenset(instance.vpc_security_group_ids)
-            instance.groups_joined = (time.monotonic(), joined)
+            instance.groups_joined = (clock.now(), joined)
         if name == "MaxAllocatedStorage":
             instance._max_allocated_storage = value
             continue
@@ -247,8 +247,8 @@ def _settle(estate: Estate, instance: Any, values: dict[str, Any]) -> None:
         instance.iops, instance.storage_throughput = made.iops, made.throughput
         instance._max_allocated_storage = max(instance._max_allocated_storage, made.size)
         if made != present:
-            instance.storage_changed_at = time.monotonic()
-            instance.optimizing_until = time.monotonic() + estate.settings.optimize_seconds
+            instance.storage_changed_at = clock.now()
+            instance.optimizing_until = clock.now() + estate.settings.optimize_seconds
     for name, value in values.items():
         if name not in (*_STORAGE, "EngineVersion"):
             setattr(instance, _DEFERRED[name][0], value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 import string
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from moto.rds.exceptions import DBInstanceAlreadyExists
 from moto.rds.models import DBInstance, RDSBackend
 from moto.rds.responses import RDSResponse
 
+from tests.aws.clock import clock
 from tests.aws.estate import Estate, Origin
 from tests.aws.lists import paged
 from tests.aws.patch import put
@@ -129,7 +129,7 @@ def _status(instance: Any) -> str:
         return str(frozen["status"])
     backing = instance.__dict__.get("backing")
     shown = str(backing.status if backing else instance.__dict__.get("_status"))
-    if shown == "available" and time.monotonic() < instance.__dict__.get("optimizing_until", 0.0):
+    if shown == "available" and clock.now() < instance.__dict__.get("optimizing_until", 0.0):
         return "storage-optimization"
     return shown
 
@@ -150,7 +150,7 @@ def _restorable(instance: Any) -> datetime | None:
 
 def _security_groups(estate: Estate, instance: Any) -> list[dict[str, Any]]:
     since, joined = instance.__dict__.get("groups_joined", (0.0, frozenset()))
-    moving = time.monotonic() < since + estate.settings.modify_seconds
+    moving = clock.now() < since + estate.settings.modify_seconds
     return [
         {"VpcSecurityGroupId": name, "Status": "adding" if moving and name in joined else "active"}
         for name in instance.vpc_security_group_ids

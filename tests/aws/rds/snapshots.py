@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from moto.rds.exceptions import DBSnapshotAlreadyExistsError, DBSnapshotNotFound
 from moto.rds.models import DBSnapshot, RDSBackend
 from moto.rds.responses import RDSResponse
 
+from tests.aws.clock import clock
 from tests.aws.estate import Estate, Step
 from tests.aws.lists import paged
 from tests.aws.patch import put
@@ -24,7 +24,7 @@ def _status(snapshot: Any) -> str:
     frozen = snapshot.__dict__.get("frozen")
     if frozen is not None:
         return str(frozen["status"])
-    if snapshot.__dict__.get("copying") or time.monotonic() < snapshot.__dict__.get("ready_at", 0.0):
+    if snapshot.__dict__.get("copying") or clock.now() < snapshot.__dict__.get("ready_at", 0.0):
         return "creating"
     return str(snapshot.__dict__.get("_status"))
 
@@ -35,7 +35,7 @@ def _recorded(estate: Estate, backend: Any, instance: Any, name: str, *rest: Any
         if name.lower() in backend.database_snapshots:
             raise DBSnapshotAlreadyExistsError(name)
         snapshot = _moto_create(backend, instance.db_instance_identifier, name.lower(), *rest, **options)
-    snapshot.ready_at = time.monotonic() + estate.settings.modify_seconds
+    snapshot.ready_at = clock.now() + estate.settings.modify_seconds
     for attribute in ("availability_zone", "iops", "license_model", "option_group_name", "storage_type"):
         setattr(snapshot, attribute, getattr(instance, attribute))
     for attribute in ("storage_throughput", "backup_retention_period", "preferred_backup_window"):

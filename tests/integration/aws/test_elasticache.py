@@ -43,10 +43,11 @@ def connect(group: Any, **options: Any) -> redis.Redis:
 
 
 def test_a_group_becomes_available_and_is_a_redis_with_tls(cache: Any, aws: Emulator, tmp_path: Path) -> None:
-    made = cache.create_replication_group(**SECURE)["ReplicationGroup"]
-    assert made["Status"] == "creating"
-    assert made["MemberClusters"] == ["kind-default-demo-001", "kind-default-demo-002"]
-    assert not made.get("NodeGroups")
+    with aws.standstill():
+        made = cache.create_replication_group(**SECURE)["ReplicationGroup"]
+        assert made["Status"] == "creating"
+        assert made["MemberClusters"] == ["kind-default-demo-001", "kind-default-demo-002"]
+        assert not made.get("NodeGroups")
     group = available(cache)
     members = group["NodeGroups"][0]["NodeGroupMembers"]
     assert [member["CurrentRole"] for member in members] == ["primary", "replica"]
@@ -68,19 +69,20 @@ def test_a_group_without_encryption_takes_plain_connections(cache: Any) -> None:
         assert client.ping()
 
 
-def test_a_token_rotates_before_it_is_set(cache: Any) -> None:
+def test_a_token_rotates_before_it_is_set(cache: Any, aws: Emulator) -> None:
     cache.create_replication_group(**SECURE)
     group = available(cache)
     tls: dict[str, Any] = {"ssl": True, "ssl_cert_reqs": "none"}
     new = {"AuthToken": "second-token-of-the-cache", "ApplyImmediately": True}
-    cache.modify_replication_group(**NAME, **new, AuthTokenUpdateStrategy="ROTATE")
-    assert described(cache)["Status"] == "modifying"
-    refused(
-        "InvalidReplicationGroupState",
-        cache.modify_replication_group,
-        **NAME,
-        ReplicationGroupDescription="other",
-    )
+    with aws.standstill():
+        cache.modify_replication_group(**NAME, **new, AuthTokenUpdateStrategy="ROTATE")
+        assert described(cache)["Status"] == "modifying"
+        refused(
+            "InvalidReplicationGroupState",
+            cache.modify_replication_group,
+            **NAME,
+            ReplicationGroupDescription="other",
+        )
     available(cache)
     for token in ("first-token-of-the-cache", "second-token-of-the-cache"):
         with connect(group, password=token, **tls) as client:
@@ -93,12 +95,14 @@ def test_a_token_rotates_before_it_is_set(cache: Any) -> None:
         client.ping()
 
 
-def test_a_deleted_group_is_gone_and_leaves_its_snapshot(cache: Any) -> None:
-    cache.create_replication_group(**CREATE)
-    refused("InvalidReplicationGroupState", cache.delete_replication_group, **NAME)
+def test_a_deleted_group_is_gone_and_leaves_its_snapshot(cache: Any, aws: Emulator) -> None:
+    with aws.standstill():
+        cache.create_replication_group(**CREATE)
+        refused("InvalidReplicationGroupState", cache.delete_replication_group, **NAME)
     group = available(cache)
-    cache.delete_replication_group(**NAME, FinalSnapshotIdentifier="final")
-    assert described(cache)["Status"] == "deleting"
+    with aws.standstill():
+        cache.delete_replication_group(**NAME, FinalSnapshotIdentifier="final")
+        assert described(cache)["Status"] == "deleting"
     until(lambda: not cache.describe_replication_groups()["ReplicationGroups"])
     refused("ReplicationGroupNotFoundFault", cache.describe_replication_groups, **NAME)
     until(lambda: cache.describe_snapshots(SnapshotName="final")["Snapshots"][0]["SnapshotStatus"] == "available")

@@ -65,8 +65,9 @@ def test_what_concerns_the_nodes_waits_and_the_rest_applies_at_once(cache: Any, 
     cache.modify_replication_group(**NAME, EngineVersion="7.2", AutomaticFailoverEnabled=True)
     assert member(cache)["PendingModifiedValues"] == {"CacheNodeType": "cache.t4g.small"}
     assert described(cache)["PendingModifiedValues"] == {}
-    assert quick.maintenance("elasticache", NAME["ReplicationGroupId"]) == [NAME["ReplicationGroupId"]]
-    assert described(cache)["Status"] == "modifying"
+    with quick.standstill():
+        assert quick.maintenance("elasticache", NAME["ReplicationGroupId"]) == [NAME["ReplicationGroupId"]]
+        assert described(cache)["Status"] == "modifying"
     assert available(cache)["CacheNodeType"] == "cache.t4g.small"
     assert quick.maintenance("elasticache") == []
 
@@ -111,7 +112,7 @@ def test_failover_needs_a_replica_and_multi_az_needs_failover(cache: Any) -> Non
     assert "Multi-AZ" in refused("InvalidParameterValue", cache.decrease_replica_count, **decrease)
 
 
-def test_replicas_are_added_and_removed_without_touching_the_primary(cache: Any) -> None:
+def test_replicas_are_added_and_removed_without_touching_the_primary(cache: Any, aws: Emulator) -> None:
     group = created(cache)
     with connect(group, single_connection_client=True) as client:
         assert client.ping()
@@ -119,17 +120,19 @@ def test_replicas_are_added_and_removed_without_touching_the_primary(cache: Any)
         refused("InvalidParameterValue", cache.increase_replica_count, **count, ApplyImmediately=False)
         refused("InvalidParameterValue", cache.increase_replica_count, **NAME, NewReplicaCount=6, **NOW)
         refused("NoOperationFault", cache.increase_replica_count, **NAME, NewReplicaCount=1, **NOW)
-        answer = cache.increase_replica_count(**count, **NOW)["ReplicationGroup"]
-        assert (answer["Status"], len(answer["MemberClusters"])) == ("modifying", 4)
-        assert member(cache, 4)["CacheClusterStatus"] == "creating"
-        assert len(answer["NodeGroups"][0]["NodeGroupMembers"]) == 2
+        with aws.standstill():
+            answer = cache.increase_replica_count(**count, **NOW)["ReplicationGroup"]
+            assert (answer["Status"], len(answer["MemberClusters"])) == ("modifying", 4)
+            assert member(cache, 4)["CacheClusterStatus"] == "creating"
+            assert len(answer["NodeGroups"][0]["NodeGroupMembers"]) == 2
         assert len(available(cache)["NodeGroups"][0]["NodeGroupMembers"]) == 4
         names = [f"{NAME['ReplicationGroupId']}-002"]
         wrong = [primary(group)]
         fewer = {**NAME, "NewReplicaCount": 2, **NOW}
         refused("InvalidParameterValue", cache.decrease_replica_count, **fewer, ReplicasToRemove=wrong)
-        cache.decrease_replica_count(**fewer, ReplicasToRemove=names)
-        assert member(cache, 2)["CacheClusterStatus"] == "deleting"
+        with aws.standstill():
+            cache.decrease_replica_count(**fewer, ReplicasToRemove=names)
+            assert member(cache, 2)["CacheClusterStatus"] == "deleting"
         members = available(cache)["MemberClusters"]
         assert [name[-3:] for name in members] == ["001", "003", "004"]
         cache.increase_replica_count(**NAME, NewReplicaCount=3, **NOW)
@@ -137,14 +140,15 @@ def test_replicas_are_added_and_removed_without_touching_the_primary(cache: Any)
         assert client.ping()
 
 
-def test_a_failover_moves_the_primary_and_drops_connections(cache: Any) -> None:
+def test_a_failover_moves_the_primary_and_drops_connections(cache: Any, aws: Emulator) -> None:
     group = created(cache)
     failover = {**NAME, "NodeGroupId": "0001"}
     refused("NodeGroupNotFoundFault", cache.test_failover, **NAME, NodeGroupId="0002")
     with connect(group, single_connection_client=True) as client:
         client.set("scan", "1")
-        assert cache.test_failover(**failover)["ReplicationGroup"]["Status"] == "modifying"
-        refused("InvalidReplicationGroupState", cache.test_failover, **failover)
+        with aws.standstill():
+            assert cache.test_failover(**failover)["ReplicationGroup"]["Status"] == "modifying"
+            refused("InvalidReplicationGroupState", cache.test_failover, **failover)
         moved = available(cache)
         assert primary(moved) != primary(group)
         assert moved["NodeGroups"][0]["PrimaryEndpoint"] == group["NodeGroups"][0]["PrimaryEndpoint"]
@@ -207,23 +211,25 @@ def test_parameters_are_checked_and_set_on_the_server(cache: Any) -> None:
     cache.delete_cache_parameter_group(**OWN)
 
 
-def test_a_final_snapshot_takes_its_time_and_brings_the_data_back(cache: Any) -> None:
+def test_a_final_snapshot_takes_its_time_and_brings_the_data_back(cache: Any, aws: Emulator) -> None:
     with connect(created(cache)) as client:
         client.set("scan", "1")
-    cache.delete_replication_group(**NAME, FinalSnapshotIdentifier="final")
 
     def snapshot() -> Any:
         return cache.describe_snapshots(SnapshotName="final")["Snapshots"][0]
 
-    assert snapshot()["SnapshotStatus"] == "creating"
-    copy = {**CREATE, "ReplicationGroupId": "copy", "SnapshotName": "final"}
-    refused("InvalidSnapshotState", cache.create_replication_group, **copy)
+    with aws.standstill():
+        cache.delete_replication_group(**NAME, FinalSnapshotIdentifier="final")
+        assert snapshot()["SnapshotStatus"] == "creating"
+        copy = {**CREATE, "ReplicationGroupId": "copy", "SnapshotName": "final"}
+        refused("InvalidSnapshotState", cache.create_replication_group, **copy)
     until(lambda: snapshot()["SnapshotStatus"] == "available")
     until(lambda: not cache.describe_replication_groups()["ReplicationGroups"])
     with connect(created(cache, SnapshotName="final")) as client:
         assert client.get("scan") == b"1"
-    cache.create_snapshot(**NAME, SnapshotName="manual")
-    assert described(cache)["Status"] == "snapshotting"
+    with aws.standstill():
+        cache.create_snapshot(**NAME, SnapshotName="manual")
+        assert described(cache)["Status"] == "snapshotting"
     available(cache)
     refused("SnapshotAlreadyExistsFault", cache.delete_replication_group, **NAME, FinalSnapshotIdentifier="final")
     assert {one["SnapshotName"] for one in cache.describe_snapshots()["Snapshots"]} == {"final", "manual"}

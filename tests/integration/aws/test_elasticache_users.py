@@ -47,8 +47,9 @@ def test_a_password_is_rotated_with_two_valid_at_a_time(cache: Any, quick: Emula
     assert lets_in(group, username="app", password=FIRST)
     assert not lets_in(group)
 
-    assert cache.modify_user(UserId="app-user", Passwords=[FIRST, SECOND])["Status"] == "modifying"
-    refused("InvalidUserState", cache.modify_user, UserId="app-user", Passwords=[SECOND])
+    with quick.standstill():
+        assert cache.modify_user(UserId="app-user", Passwords=[FIRST, SECOND])["Status"] == "modifying"
+        refused("InvalidUserState", cache.modify_user, UserId="app-user", Passwords=[SECOND])
     assert lets_in(group, username="app", password=FIRST)
     assert lets_in(group, username="app", password=SECOND)
     until(lambda: cache.describe_users(UserId="app-user")["Users"][0]["Status"] == "active")
@@ -64,8 +65,9 @@ def test_users_come_and_go_with_their_group(cache: Any, quick: Emulator) -> None
     cache.create_user_group(**GROUP, UserIds=["app-user"])
     cache.create_replication_group(**CREATE, TransitEncryptionEnabled=True, UserGroupIds=["apps"])
     group = available(cache)
-    assert cache.modify_user_group(UserGroupId="apps", UserIdsToAdd=["other-user"])["Status"] == "modifying"
-    refused("InvalidUserGroupState", cache.modify_user_group, UserGroupId="apps", UserIdsToRemove=["app-user"])
+    with quick.standstill():
+        assert cache.modify_user_group(UserGroupId="apps", UserIdsToAdd=["other-user"])["Status"] == "modifying"
+        refused("InvalidUserGroupState", cache.modify_user_group, UserGroupId="apps", UserIdsToRemove=["app-user"])
     assert lets_in(group, username="other", password="any")
     described = until(lambda: one if (one := groups(cache))["Status"] == "active" else None)
     assert described["UserIds"] == ["app-user", "other-user"]
@@ -79,15 +81,16 @@ def groups(cache: Any) -> Any:
     return cache.describe_user_groups(UserGroupId="apps")["UserGroups"][0]
 
 
-def test_a_cache_moves_from_its_token_to_users_and_away(cache: Any) -> None:
+def test_a_cache_moves_from_its_token_to_users_and_away(cache: Any, aws: Emulator) -> None:
     cache.create_user(**APP, Passwords=[FIRST])
     cache.create_user_group(**GROUP, UserIds=["app-user"])
     cache.create_replication_group(**SECURE)
     group = available(cache)
     move = {**NAME, "UserGroupIdsToAdd": ["apps"], "ApplyImmediately": True}
     assert "AuthStrategy" in refused("InvalidParameterCombination", cache.modify_replication_group, **move)
-    answer = cache.modify_replication_group(**move, AuthTokenUpdateStrategy="DELETE")["ReplicationGroup"]
-    assert answer["Status"] == "modifying"
+    with aws.standstill():
+        answer = cache.modify_replication_group(**move, AuthTokenUpdateStrategy="DELETE")["ReplicationGroup"]
+        assert answer["Status"] == "modifying"
     moved = available(cache)
     assert (moved["UserGroupIds"], moved["AuthTokenEnabled"], moved["PendingModifiedValues"]) == (["apps"], False, {})
     assert lets_in(group, username="app", password=FIRST)

@@ -13,12 +13,13 @@ from tests.integration.aws.support import TAGS, refused, until
 
 
 async def test_an_instance_becomes_available_and_is_a_postgresql(rds: Any, aws: Emulator, tmp_path: Path) -> None:
-    made = rds.create_db_instance(**CREATE)["DBInstance"]
-    assert made["DBInstanceStatus"] == "creating"
-    assert "Endpoint" not in made
-    assert made["EngineVersion"].startswith("17.")
-    assert made["TagList"] == TAGS
-    refused("InvalidDBInstanceState", rds.modify_db_instance, **NAME, BackupRetentionPeriod=3)
+    with aws.standstill():
+        made = rds.create_db_instance(**CREATE)["DBInstance"]
+        assert made["DBInstanceStatus"] == "creating"
+        assert "Endpoint" not in made
+        assert made["EngineVersion"].startswith("17.")
+        assert made["TagList"] == TAGS
+        refused("InvalidDBInstanceState", rds.modify_db_instance, **NAME, BackupRetentionPeriod=3)
     instance = available(rds)
     assert (
         await query(instance, "first-password", "select rolsuper from pg_roles where rolname = current_user") is False
@@ -35,18 +36,19 @@ async def test_an_instance_becomes_available_and_is_a_postgresql(rds: Any, aws: 
         await query(instance, "another-password", "select 1")
 
 
-async def test_a_new_master_password_is_the_one_that_works(rds: Any) -> None:
+async def test_a_new_master_password_is_the_one_that_works(rds: Any, aws: Emulator) -> None:
     rds.create_db_instance(**CREATE)
     instance = available(rds)
-    rds.modify_db_instance(**NAME, MasterUserPassword="second-password")
-    assert described(rds)["DBInstanceStatus"] == "resetting-master-credentials"
+    with aws.standstill():
+        rds.modify_db_instance(**NAME, MasterUserPassword="second-password")
+        assert described(rds)["DBInstanceStatus"] == "resetting-master-credentials"
     available(rds)
     assert await query(instance, "second-password", "select 1") == 1
     with pytest.raises(asyncpg.InvalidPasswordError):
         await query(instance, "first-password", "select 1")
 
 
-async def test_a_change_waits_for_the_window_unless_it_is_asked_for_now(rds: Any) -> None:
+async def test_a_change_waits_for_the_window_unless_it_is_asked_for_now(rds: Any, aws: Emulator) -> None:
     rds.create_db_instance(**CREATE)
     available(rds)
     rds.modify_db_instance(**NAME, DBInstanceClass="db.t4g.small", BackupRetentionPeriod=7)
@@ -55,14 +57,15 @@ async def test_a_change_waits_for_the_window_unless_it_is_asked_for_now(rds: Any
     assert instance["DBInstanceClass"] == "db.t4g.micro"
     assert instance["PendingModifiedValues"] == {"DBInstanceClass": "db.t4g.small"}
     assert instance["BackupRetentionPeriod"] == 7
-    rds.modify_db_instance(**NAME, DBInstanceClass="db.t4g.small", ApplyImmediately=True)
-    assert described(rds)["DBInstanceStatus"] == "modifying"
+    with aws.standstill():
+        rds.modify_db_instance(**NAME, DBInstanceClass="db.t4g.small", ApplyImmediately=True)
+        assert described(rds)["DBInstanceStatus"] == "modifying"
     instance = available(rds)
     assert instance["DBInstanceClass"] == "db.t4g.small"
     assert instance["PendingModifiedValues"] == {}
 
 
-async def test_deletion_takes_the_final_snapshot_that_was_asked_for(rds: Any) -> None:
+async def test_deletion_takes_the_final_snapshot_that_was_asked_for(rds: Any, aws: Emulator) -> None:
     rds.create_db_instance(**CREATE)
     instance = available(rds)
     assert "FinalDBSnapshotIdentifier" in refused("InvalidParameterCombination", rds.delete_db_instance, **NAME)
@@ -73,10 +76,11 @@ async def test_deletion_takes_the_final_snapshot_that_was_asked_for(rds: Any) ->
         SkipFinalSnapshot=True,
         FinalDBSnapshotIdentifier="final",
     )
-    deleted = rds.delete_db_instance(**NAME, FinalDBSnapshotIdentifier="final")["DBInstance"]
-    assert deleted["DBInstanceStatus"] == "deleting"
-    refused("InvalidDBInstanceState", rds.delete_db_instance, **NAME, SkipFinalSnapshot=True)
-    refused("DBInstanceAlreadyExists", rds.create_db_instance, **CREATE)
+    with aws.standstill():
+        deleted = rds.delete_db_instance(**NAME, FinalDBSnapshotIdentifier="final")["DBInstance"]
+        assert deleted["DBInstanceStatus"] == "deleting"
+        refused("InvalidDBInstanceState", rds.delete_db_instance, **NAME, SkipFinalSnapshot=True)
+        refused("DBInstanceAlreadyExists", rds.create_db_instance, **CREATE)
 
     def snapshot() -> Any:
         found = rds.describe_db_snapshots(DBSnapshotIdentifier="final")["DBSnapshots"][0]
@@ -89,15 +93,17 @@ async def test_deletion_takes_the_final_snapshot_that_was_asked_for(rds: Any) ->
         await query(instance, "first-password", "select 1")
 
 
-def test_protection_and_tags_and_snapshots(rds: Any) -> None:
-    arn = rds.create_db_instance(**CREATE, DeletionProtection=True)["DBInstance"]["DBInstanceArn"]
-    refused("InvalidDBInstanceState", rds.create_db_snapshot, **NAME, DBSnapshotIdentifier="early")
+def test_protection_and_tags_and_snapshots(rds: Any, aws: Emulator) -> None:
+    with aws.standstill():
+        arn = rds.create_db_instance(**CREATE, DeletionProtection=True)["DBInstance"]["DBInstanceArn"]
+        refused("InvalidDBInstanceState", rds.create_db_snapshot, **NAME, DBSnapshotIdentifier="early")
     available(rds)
     refused("InvalidParameterCombination", rds.delete_db_instance, **NAME, SkipFinalSnapshot=True)
     rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "site", "Value": "lucknow"}])
     assert len(rds.list_tags_for_resource(ResourceName=arn)["TagList"]) == 2
-    assert rds.create_db_snapshot(**NAME, DBSnapshotIdentifier="manual")["DBSnapshot"]["Status"] == "creating"
-    refused("DBSnapshotAlreadyExists", rds.create_db_snapshot, **NAME, DBSnapshotIdentifier="manual")
+    with aws.standstill():
+        assert rds.create_db_snapshot(**NAME, DBSnapshotIdentifier="manual")["DBSnapshot"]["Status"] == "creating"
+        refused("DBSnapshotAlreadyExists", rds.create_db_snapshot, **NAME, DBSnapshotIdentifier="manual")
 
 
 def test_a_subnet_group_is_created_and_must_exist(rds: Any, aws: Emulator) -> None:

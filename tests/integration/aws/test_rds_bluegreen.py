@@ -40,14 +40,15 @@ async def test_a_major_upgrade_takes_the_place_of_the_old_version(rds: Any, quic
     await connection.execute("create table scan (code text)")
     ask = {"BlueGreenDeploymentName": "to-17", "Source": instance["DBInstanceArn"], "TargetEngineVersion": "17.6"}
     refused("InvalidParameterCombination", rds.create_blue_green_deployment, **ask)
-    made = rds.create_blue_green_deployment(
-        **ask, TargetDBParameterGroupName="own-17", TargetDBInstanceClass="db.t4g.small"
-    )["BlueGreenDeployment"]
-    identifier = made["BlueGreenDeploymentIdentifier"]
-    assert made["Status"] == "PROVISIONING"
-    refused("BlueGreenDeploymentAlreadyExistsFault", rds.create_blue_green_deployment, **ask)
-    switch = {"BlueGreenDeploymentIdentifier": identifier}
-    refused("InvalidBlueGreenDeploymentStateFault", rds.switchover_blue_green_deployment, **switch)
+    with quick.standstill():
+        made = rds.create_blue_green_deployment(
+            **ask, TargetDBParameterGroupName="own-17", TargetDBInstanceClass="db.t4g.small"
+        )["BlueGreenDeployment"]
+        identifier = made["BlueGreenDeploymentIdentifier"]
+        assert made["Status"] == "PROVISIONING"
+        refused("BlueGreenDeploymentAlreadyExistsFault", rds.create_blue_green_deployment, **ask)
+        switch = {"BlueGreenDeploymentIdentifier": identifier}
+        refused("InvalidBlueGreenDeploymentStateFault", rds.switchover_blue_green_deployment, **switch)
     made = reached(rds, identifier, "AVAILABLE")
     assert {task["Status"] for task in made["Tasks"]} == {"COMPLETED"}
     green = described(rds, made["Target"])
@@ -55,8 +56,9 @@ async def test_a_major_upgrade_takes_the_place_of_the_old_version(rds: Any, quic
     assert green["DBInstanceIdentifier"].startswith("kind-default-demo-green-")
 
     await connection.execute("insert into scan values ('late')")
-    answer = rds.switchover_blue_green_deployment(**switch)["BlueGreenDeployment"]
-    assert answer["Status"] == "SWITCHOVER_IN_PROGRESS"
+    with quick.standstill():
+        answer = rds.switchover_blue_green_deployment(**switch)["BlueGreenDeployment"]
+        assert answer["Status"] == "SWITCHOVER_IN_PROGRESS"
     after = reached(rds, identifier, "SWITCHOVER_COMPLETED")
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         await connection.fetchval("select 1")
@@ -78,9 +80,10 @@ def test_what_can_not_be_a_source_and_a_deployment_given_up(rds: Any, quick: Emu
     ask = {"BlueGreenDeploymentName": "next", "Source": instance["DBInstanceArn"]}
     refused("SourceDatabaseNotSupportedFault", rds.create_blue_green_deployment, **ask, TargetEngineVersion="17.6")
     refused("InvalidParameterCombination", rds.create_blue_green_deployment, **ask, TargetEngineVersion="15.14")
-    made = rds.create_blue_green_deployment(**ask, TargetEngineVersion="16.10")["BlueGreenDeployment"]
-    identifier = {"BlueGreenDeploymentIdentifier": made["BlueGreenDeploymentIdentifier"]}
-    refused("InvalidBlueGreenDeploymentStateFault", rds.delete_blue_green_deployment, **identifier)
+    with quick.standstill():
+        made = rds.create_blue_green_deployment(**ask, TargetEngineVersion="16.10")["BlueGreenDeployment"]
+        identifier = {"BlueGreenDeploymentIdentifier": made["BlueGreenDeploymentIdentifier"]}
+        refused("InvalidBlueGreenDeploymentStateFault", rds.delete_blue_green_deployment, **identifier)
     reached(rds, made["BlueGreenDeploymentIdentifier"], "AVAILABLE")
     named = {"Name": "blue-green-deployment-name", "Values": ["next"]}
     assert len(rds.describe_blue_green_deployments(Filters=[named])["BlueGreenDeployments"]) == 1

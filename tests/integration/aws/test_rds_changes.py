@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import asyncpg
@@ -82,16 +83,31 @@ def test_asking_for_the_present_value_withdraws_a_pending_one(rds: Any, quick: E
     assert (instance["PendingModifiedValues"], instance["BackupRetentionPeriod"]) == ({}, 5)
 
 
+def test_no_state_ends_while_the_clock_stands_still(rds: Any, quick: Emulator) -> None:
+    created(rds)
+    with quick.standstill():
+        rds.modify_db_instance(**NAME, DBInstanceClass="db.t4g.small", **NOW)
+        time.sleep(1)
+        assert described(rds)["DBInstanceStatus"] == "modifying"
+    assert available(rds)["DBInstanceClass"] == "db.t4g.small"
+    with quick.standstill():
+        rds.modify_db_instance(**NAME, DBInstanceClass="db.t4g.micro", **NOW)
+        quick.reset()
+        created(rds)
+
+
 def test_the_maintenance_window_applies_what_waits(rds: Any, quick: Emulator) -> None:
     created(rds, EngineVersion="16.4")
     assert quick.maintenance("rds") == []
     rds.modify_db_instance(**NAME, DBInstanceClass="db.t4g.small")
-    assert quick.maintenance("rds", "kind-default-demo") == ["kind-default-demo"]
-    assert described(rds)["DBInstanceStatus"] == "modifying"
-    refused("InvalidDBInstanceState", rds.modify_db_instance, **NAME, DeletionProtection=True)
+    with quick.standstill():
+        assert quick.maintenance("rds", "kind-default-demo") == ["kind-default-demo"]
+        assert described(rds)["DBInstanceStatus"] == "modifying"
+        refused("InvalidDBInstanceState", rds.modify_db_instance, **NAME, DeletionProtection=True)
     assert available(rds)["DBInstanceClass"] == "db.t4g.small"
-    assert quick.maintenance("rds", minor_versions=True) == ["kind-default-demo"]
-    assert described(rds)["DBInstanceStatus"] == "upgrading"
+    with quick.standstill():
+        assert quick.maintenance("rds", minor_versions=True) == ["kind-default-demo"]
+        assert described(rds)["DBInstanceStatus"] == "upgrading"
     assert available(rds)["EngineVersion"] == "16.10"
     with pytest.raises(EmulatorError, match="another"):
         quick.maintenance("rds", "another")
@@ -223,8 +239,9 @@ async def test_a_reboot_restarts_the_server_and_fails_over_only_with_two_zones(r
     instance = created(rds)
     started = await query(instance, "first-password", "select pg_postmaster_start_time()")
     refused("InvalidParameterCombination", rds.reboot_db_instance, **NAME, ForceFailover=True)
-    assert rds.reboot_db_instance(**NAME)["DBInstance"]["DBInstanceStatus"] == "rebooting"
-    refused("InvalidDBInstanceState", rds.reboot_db_instance, **NAME)
+    with quick.standstill():
+        assert rds.reboot_db_instance(**NAME)["DBInstance"]["DBInstanceStatus"] == "rebooting"
+        refused("InvalidDBInstanceState", rds.reboot_db_instance, **NAME)
     instance = available(rds)
     assert await query(instance, "first-password", "select pg_postmaster_start_time()") > started
     rds.modify_db_instance(**NAME, MultiAZ=True, **NOW)

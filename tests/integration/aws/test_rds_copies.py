@@ -40,20 +40,22 @@ def taken(rds: Any, name: str) -> Any:
 
 async def test_a_final_snapshot_brings_the_data_back_after_the_instance_is_gone(rds: Any, quick: Emulator) -> None:
     await write(created(rds), "before")
-    rds.delete_db_instance(**NAME, FinalDBSnapshotIdentifier="final")
-    refused("InvalidDBSnapshotState", rds.restore_db_instance_from_db_snapshot, **COPY, **FINAL)
+    with quick.standstill():
+        rds.delete_db_instance(**NAME, FinalDBSnapshotIdentifier="final")
+        refused("InvalidDBSnapshotState", rds.restore_db_instance_from_db_snapshot, **COPY, **FINAL)
     until(lambda: not rds.describe_db_instances()["DBInstances"], 60)
     kept = taken(rds, "final")
     assert (kept["PercentProgress"], kept["SnapshotType"], kept["StorageType"]) == (100, "manual", "gp3")
     refused("DBSnapshotNotFound", rds.restore_db_instance_from_db_snapshot, **COPY, DBSnapshotIdentifier="another")
-    made = rds.restore_db_instance_from_db_snapshot(
-        **COPY, **FINAL, DBInstanceClass="db.t4g.small", DeletionProtection=True, Tags=TAGS
-    )["DBInstance"]
-    assert (made["DBInstanceStatus"], made["DBInstanceClass"], made["DeletionProtection"]) == (
-        "creating",
-        "db.t4g.small",
-        True,
-    )
+    with quick.standstill():
+        made = rds.restore_db_instance_from_db_snapshot(
+            **COPY, **FINAL, DBInstanceClass="db.t4g.small", DeletionProtection=True, Tags=TAGS
+        )["DBInstance"]
+        assert (made["DBInstanceStatus"], made["DBInstanceClass"], made["DeletionProtection"]) == (
+            "creating",
+            "db.t4g.small",
+            True,
+        )
     assert (made["MasterUsername"], made["TagList"], made["MultiAZ"]) == ("tracetrack", TAGS, False)
     restored = available(rds, "copy")
     assert await codes(restored) == "before"
@@ -66,10 +68,11 @@ async def test_a_final_snapshot_brings_the_data_back_after_the_instance_is_gone(
 async def test_a_snapshot_holds_the_instance_up_and_what_was_written_before_it(rds: Any, quick: Emulator) -> None:
     instance = created(rds)
     await write(instance, "one")
-    rds.create_db_snapshot(**NAME, DBSnapshotIdentifier="manual")
-    assert described(rds)["DBInstanceStatus"] == "backing-up"
-    refused("InvalidDBInstanceState", rds.modify_db_instance, **NAME, DeletionProtection=True)
-    refused("InvalidDBSnapshotState", rds.delete_db_snapshot, DBSnapshotIdentifier="manual")
+    with quick.standstill():
+        rds.create_db_snapshot(**NAME, DBSnapshotIdentifier="manual")
+        assert described(rds)["DBInstanceStatus"] == "backing-up"
+        refused("InvalidDBInstanceState", rds.modify_db_instance, **NAME, DeletionProtection=True)
+        refused("InvalidDBSnapshotState", rds.delete_db_snapshot, DBSnapshotIdentifier="manual")
     available(rds)
     taken(rds, "manual")
     assert len(rds.describe_db_snapshots(**NAME, SnapshotType="manual")["DBSnapshots"]) == 1

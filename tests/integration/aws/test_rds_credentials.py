@@ -35,8 +35,9 @@ async def test_a_managed_password_is_random_works_and_rotates(rds: Any, quick: E
     rotate = {**NAME, "RotateMasterUserPassword": True}
     assert "apply immediately" in refused("InvalidParameterCombination", rds.modify_db_instance, **rotate)
     refused("InvalidParameterCombination", rds.modify_db_instance, **NAME, MasterUserPassword="second-password")
-    answer = rds.modify_db_instance(**rotate, ApplyImmediately=True)["DBInstance"]
-    assert answer["MasterUserSecret"]["SecretStatus"] == "rotating"
+    with quick.standstill():
+        answer = rds.modify_db_instance(**rotate, ApplyImmediately=True)["DBInstance"]
+        assert answer["MasterUserSecret"]["SecretStatus"] == "rotating"
     instance = available(rds)
     assert instance["MasterUserSecret"]["SecretStatus"] == "active"
     _, second = kept(quick, instance)
@@ -59,12 +60,13 @@ async def test_management_is_turned_on_and_off(rds: Any, quick: Emulator) -> Non
         ManageMasterUserPassword=True,
         MasterUserPassword="second-password",
     )
-    answer = rds.modify_db_instance(**NAME, ManageMasterUserPassword=True)["DBInstance"]
-    assert (answer["DBInstanceStatus"], answer["MasterUserSecret"]["SecretStatus"]) == (
-        "resetting-master-credentials",
-        "creating",
-    )
-    assert answer["PendingModifiedValues"] == {"MasterUserPassword": "****"}
+    with quick.standstill():
+        answer = rds.modify_db_instance(**NAME, ManageMasterUserPassword=True)["DBInstance"]
+        assert (answer["DBInstanceStatus"], answer["MasterUserSecret"]["SecretStatus"]) == (
+            "resetting-master-credentials",
+            "creating",
+        )
+        assert answer["PendingModifiedValues"] == {"MasterUserPassword": "****"}
     instance = available(rds)
     assert instance["PendingModifiedValues"] == {}
     _, password = kept(quick, instance)
