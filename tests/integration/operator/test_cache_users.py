@@ -41,7 +41,7 @@ def lets_in(binding: dict[str, str]) -> bool:
     with connected(binding) as client:
         try:
             return bool(client.ping())
-        except AuthenticationError:
+        except (AuthenticationError, NoPermissionError):
             return False
 
 

@@ -102,7 +102,7 @@ def test_what_a_person_changed_in_aws_is_told_or_set_back(shop: Shop, aws: Emula
     shop.wait("Synced", "True")
 
 
-def by_hand(aws: Emulator, name: str) -> None:
+def begun_by_hand(aws: Emulator, name: str) -> None:
     client = aws.client("rds")
     client.create_db_instance(
         DBInstanceIdentifier=name,
@@ -116,6 +116,11 @@ def by_hand(aws: Emulator, name: str) -> None:
         MasterUsername="owner",
         MasterUserPassword="made-by-hand",
     )
+
+
+def by_hand(aws: Emulator, name: str) -> None:
+    begun_by_hand(aws, name)
+    client = aws.client("rds")
     eventually(
         lambda: (
             client.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]["DBInstanceStatus"] == "available"
@@ -146,6 +151,18 @@ def test_an_instance_made_by_hand_is_adopted_step_by_step(shop: Shop, aws: Emula
     binding = shop.secret("demo-database-binding")
     assert (binding["username"], binding["database"]) == ("tracetrack_a", "warehouse")
     assert (instance(aws, "warehouse-1") or {})["DBInstanceClass"] == "db.t4g.medium"
+
+
+def test_an_instance_seen_only_when_its_creation_was_refused_is_not_changed_either(shop: Shop, aws: Emulator) -> None:
+    aws.stale({"rds:DescribeDBInstances": 300})
+    begun_by_hand(aws, "warehouse-3")
+    shop.deploy(database=rds(instanceIdentifier="warehouse-3"), deletionPolicy="Retain")
+    annotate(shop, adopt="warehouse-3")
+    eventually(lambda: [call["error"] for call in aws.calls("rds", "CreateDBInstance")][1:])
+    assert {call["error"] for call in aws.calls("rds", "CreateDBInstance")[1:]} == {"DBInstanceAlreadyExists"}
+    aws.stale({})
+    shop.wait("Synced", "False", "AwaitingApproval", "backupRetentionDays 1 → 7 (online)", timeout=90)
+    assert modifications(aws) == []
 
 
 def test_an_instance_that_is_bound_is_used_and_left_alone(shop: Shop, aws: Emulator) -> None:

@@ -287,7 +287,8 @@ class CloudProvider(CloudObject):
             self.naming.provider,
             Verdict.not_ready(Reason.PROGRESSING, f"{what} is being adopted."),
             state=state,
-            manifests=(self._secret(scope, facts, facts.agreed),),
+            # Its creation may have been tried before it was seen: what was declared then is not what it has.
+            manifests=(self._secret(scope, facts, {}),),
             look_again=self._changing,
             item=item,
         )
@@ -298,6 +299,9 @@ class CloudProvider(CloudObject):
             later = self._compare(scope, replace(facts, agreed={}, check=None), item).differences
             asked = asks_for_adoption(self.naming, what, scope.parent.name, name, facts.tags, later)
             return replace(found, verdict=asked, look_again=self._resting)
+        if facts.agreed != self.remembered(scope, facts):
+            # Not before that is forgotten: it is ours from then on, and the differences would be set back unasked.
+            return found
         adopt = self.adopt_type(
             what,
             self.naming.service,

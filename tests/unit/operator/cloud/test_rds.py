@@ -281,6 +281,14 @@ def test_adoption_by_annotation_then_by_approval() -> None:
     assert ours.sync.reason == "AwaitingApproval"
 
 
+def test_what_was_declared_for_a_creation_in_vain_is_forgotten_before_the_adoption() -> None:
+    theirs = replace(WORKING, tags={}, binding=None, check=None)
+    found = desired(theirs, annotations={"tracetrack.io/adopt": "kind-shop-demo"})
+    assert not found.steps
+    (secret,) = found.manifests
+    assert secret["metadata"]["annotations"]["tracetrack.io/agreed"] == "{}"
+
+
 def test_what_an_earlier_object_of_this_name_left_behind_can_be_adopted() -> None:
     earlier = {
         "tracetrack.io/uid": "uid-gone",
