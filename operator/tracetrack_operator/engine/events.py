@@ -3,16 +3,18 @@
 import hashlib
 import logging
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from . import metrics
-from .errors import ReconcileError
+from .errors import ReconcileError, RetryableError
 from .guide import NO_GUIDE, Guide
 from .objects import Object
 from .ports import KubePort
 
 logger = logging.getLogger(__name__)
 MAX_MESSAGE = 1024
+MOST_REMEMBERED = 2000
+T = TypeVar("T")
 
 
 class EventRecorder:
@@ -24,11 +26,12 @@ class EventRecorder:
         self._instance = instance
         self._guide = guide
         self._seen: dict[str, tuple[int, str]] = {}
+        self._unsaid: dict[str, Object] = {}
 
     async def emit(self, about: Object, type_: Literal["Normal", "Warning"], reason: str, message: str) -> None:
         """Record an Event about an object; a warning ends in where its reason is explained.
 
-        A failure to write is logged and does not fail the reconcile.
+        A failure to write is logged and does not fail the reconcile; `retry` tries again.
         """
         metadata = about["metadata"]
         digest = hashlib.sha256(f"{metadata['uid']}/{type_}/{reason}/{message}".encode()).hexdigest()[:12]
@@ -58,13 +61,33 @@ class EventRecorder:
             "count": count + 1,
         }
         metrics.EVENTS.labels(type_, reason).inc()
+        await self._write(event)
+
+    async def retry(self, about: Object) -> None:
+        """Record what could not be recorded about an object; a further failure leaves the rest to the next time."""
+        uid = about["metadata"]["uid"]
+        for event in [each for each in self._unsaid.values() if each["involvedObject"]["uid"] == uid]:
+            if not await self._write(event):
+                return
+
+    async def _write(self, event: Object) -> bool:
+        name = event["metadata"]["name"]
+        self._unsaid.pop(name, None)
         try:
             await self._kube.apply(event)
         except ReconcileError as error:
-            logger.warning("event not recorded", extra={"event_reason": reason, "error": str(error)})
+            logger.warning("event not recorded", extra={"event_reason": event["reason"], "error": str(error)})
+            if isinstance(error, RetryableError):
+                _keep(self._unsaid, name, event)
+            return False
+        return True
 
     def _remember(self, name: str, count: int, first: str) -> None:
         self._seen.pop(name, None)
-        self._seen[name] = (count, first)
-        if len(self._seen) > 2000:
-            del self._seen[next(iter(self._seen))]
+        _keep(self._seen, name, (count, first))
+
+
+def _keep(memory: dict[str, T], name: str, value: T) -> None:
+    memory[name] = value
+    if len(memory) > MOST_REMEMBERED:
+        del memory[next(iter(memory))]

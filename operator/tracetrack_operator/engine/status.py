@@ -1,4 +1,8 @@
-"""Status is output: computed whole each time, written only when it differs, told as Events and metrics."""
+"""Status is output: computed whole each time, written only when it differs, told as Events and metrics.
+
+An Event is written before the status whose transition it tells: who is killed in between finds the transition again
+and tells it again, by the same name. The other way round it would never be told.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,8 +34,10 @@ class StatusWriter:
         wanted["observedGeneration"] = metadata.get("generation", 0)
         wanted["conditions"] = conditions.to_list(self._guide)
         metrics.CONDITIONS.record(kind, namespace, name, wanted["conditions"])
+        await self._recorder.retry(observed)
         if wanted == observed.get("status"):
             return None
+        await self._tell(observed, conditions)
         stored = await self._kube.apply_status(
             {
                 "apiVersion": observed["apiVersion"],
@@ -41,6 +47,9 @@ class StatusWriter:
             }
         )
         metrics.STATUS_WRITES.labels(kind).inc()
+        return stored
+
+    async def _tell(self, observed: Object, conditions: Conditions) -> None:
         for transition in _worth_telling(conditions.transitions()):
             warning = transition.status == "False" and transition.reason not in self._guide.passing
             # Of what isn't there yet every part is still coming, which `Ready` says for all.
@@ -52,7 +61,6 @@ class StatusWriter:
                 transition.reason,
                 transition.message if transition.type == READY else f"{transition.type}: {transition.message}",
             )
-        return stored
 
 
 def _worth_telling(transitions: list[Transition]) -> list[Transition]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tracetrack_operator.engine.conditions import Conditions
-from tracetrack_operator.engine.errors import RetryableError
+from tracetrack_operator.engine.errors import ReconcileError, RetryableError, WaitingError
 from tracetrack_operator.engine.events import MAX_MESSAGE, EventRecorder
 from tracetrack_operator.engine.guide import Guide
 from tracetrack_operator.engine.objects import Object
@@ -85,9 +86,10 @@ async def test_a_refused_event_is_logged_and_harms_nobody(
 
 
 async def test_what_is_remembered_is_bounded(kube: RecordingKube, recorder: EventRecorder) -> None:
+    kube.failure = RetryableError("KubernetesUnreachable", "no answer")
     for number in range(2100):
         await recorder.emit(REGARDING, "Normal", "Many", str(number))
-    assert len(recorder._seen) == 2000
+    assert len(recorder._seen) == len(recorder._unsaid) == 2000
 
 
 def previous(status: str, reason: str = "R") -> list[dict[str, Any]]:
@@ -114,6 +116,49 @@ async def test_status_is_written_once_and_not_again_while_nothing_changes(
     assert await publish(writer, again, {"replicas": 2}) is None
     assert len(kube.statuses) == 1
     assert [event["reason"] for event in kube.applied] == ["Ready"], "good news of a part is no event of its own"
+
+
+async def test_a_transition_is_told_before_the_status_has_it(kube: RecordingKube, recorder: EventRecorder) -> None:
+    class Killed(RecordingKube):
+        async def apply_status(self, manifest: Object, *, field_manager: str = "") -> Object:
+            raise asyncio.CancelledError
+
+    killed = Killed()
+    with pytest.raises(asyncio.CancelledError):
+        await publish(StatusWriter(killed, EventRecorder(killed, "tracetrack-operator", "pod-1")), REGARDING, {})
+    await publish(StatusWriter(kube, recorder), REGARDING, {})
+    [told], [again] = killed.applied, kube.applied
+    assert told["reason"] == "Ready"
+    assert told["metadata"] == again["metadata"], "told twice it must be one Event, not two"
+
+
+@pytest.mark.parametrize(
+    ("failure", "again"),
+    [
+        (RetryableError("KubernetesUnreachable", "no answer"), 1),
+        (WaitingError("NamespaceTerminating", "nothing new can be made"), 0),
+    ],
+)
+async def test_an_event_that_could_not_be_written_is_told_with_the_next_look(
+    failure: ReconcileError, again: int
+) -> None:
+    class Deaf(RecordingKube):
+        async def apply_status(self, manifest: Object, *, field_manager: str = "") -> Object:
+            self.statuses.append(manifest)
+            return manifest
+
+    deaf = Deaf()
+    deaf.failure = failure
+    writer = StatusWriter(deaf, EventRecorder(deaf, "tracetrack-operator", "pod-1"))
+    stored = await publish(writer, REGARDING, {})
+    assert stored is not None, "the status must not wait for the Event"
+    deaf.failure = None
+    other = {**REGARDING, "metadata": {**REGARDING["metadata"], "uid": "uid-2"}, "status": stored["status"]}
+    assert await publish(writer, other, {}) is None
+    assert deaf.applied == []
+    for _ in range(2):
+        assert await publish(writer, {**REGARDING, "status": stored["status"]}, {}) is None
+    assert [event["reason"] for event in deaf.applied] == ["Ready"] * again
 
 
 async def test_a_broken_part_is_a_warning_that_names_the_part(kube: RecordingKube, recorder: EventRecorder) -> None:
