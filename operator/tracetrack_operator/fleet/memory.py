@@ -52,6 +52,10 @@ class Memory:
     def troubled(self) -> bool:
         return bool(self.error or self.signing_error or self.scanner_errors)
 
+    def mirrored(self, observed: Observed) -> bool:
+        """Whether the Secret with the signing keys holds what AWS had when that was last looked at."""
+        return self.setup is not None and observed.signing == self.setup.signing
+
     def plan(self, observed: Observed) -> FleetPlan:
         """What is to do for the fleet, as far as is known now."""
         return plan(observed, self.setup, self.present, self.foreign)

@@ -79,13 +79,16 @@ class FleetReconciler:
                 return None
         elif target.fleet.spec.suspend or not observed.deployment_found:
             return None
-        elif now < memory.check_at and not memory.troubled and not memory.plan(observed):
+        elif now < memory.check_at and self._settled(observed, memory):
             return memory.check_at - now
         if now < memory.not_before:
             return memory.not_before - now
         halt = Halt(RUN_SECONDS)
         memory.run = Run(halt, generation, lambda: self._work(key, observed, memory, halt))
         return LOOK_SECONDS
+
+    def _settled(self, observed: Observed, memory: Memory) -> bool:
+        return not memory.troubled and memory.mirrored(observed) and not memory.plan(observed)
 
     async def _work(self, key: Key, observed: Observed, memory: Memory, halt: Halt) -> None:
         error: ReconcileError | None = None

@@ -125,12 +125,15 @@ class FleetWork:
 
     async def _set_up(self) -> Setup:
         memory = self._memory
-        if memory.setup is not None and time.monotonic() < memory.check_at:
-            return memory.setup
         observed = self._observe()
+        intact = observed is None or memory.mirrored(observed)
+        if memory.setup is not None and time.monotonic() < memory.check_at and intact:
+            return memory.setup
         mirrored = observed.signing if observed else None
+        # What AWS had is worth more than a Secret that somebody may have edited since.
+        known = memory.setup.signing if memory.setup else mirrored
         try:
-            keys = await signing.ensure(self._aws, self._target, mirrored)
+            keys = await signing.ensure(self._aws, self._target, known)
             if keys != mirrored:
                 if not mirrored:
                     await self._store.claim("Secret", self._target.names.signing_secret)

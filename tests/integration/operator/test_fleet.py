@@ -249,22 +249,38 @@ def test_changed_attributes_reach_every_thing(fleets: Fleets) -> None:
     assert fleets.calls()["UpdateThing"] == 2
 
 
-def test_a_secret_edited_by_hand_is_put_right(fleets: Fleets) -> None:
-    fleets.create(replicas=1)
-    fleets.wait_ready(1)
-    before = fleets.assert_provisioned(1)
-    fleets.kubectl(
-        "patch", "secret", "lucknow-0", "--type=merge", "-p", '{"data": {"lucknow-0001.device-key": "YmFk"}}'
-    )
-    within(20, lambda: _assert_equal(fleets.scanners(), before))
+def test_records_edited_by_hand_are_put_right(fleets: Fleets) -> None:
+    fleets.create(replicas=2)
+    fleets.wait_ready(2)
+    before, signing = fleets.assert_provisioned(2), fleets.secret("lucknow-signing")
+    spoilt = [
+        {"op": "replace", "path": "/scanners/0/state", "value": "KeySaved"},
+        {"op": "remove", "path": "/scanners/1"},
+    ]
+    fleets.kubectl("patch", "scannerslice", "lucknow-0", "--type=json", "-p", json.dumps(spoilt))
+    for name, key in (("lucknow-0", "lucknow-0001.device-key"), ("lucknow-signing", "keys.json")):
+        fleets.kubectl("patch", "secret", name, "--type=merge", "-p", json.dumps({"data": {key: "YmFk"}}))
+
+    def right() -> None:
+        assert fleets.secret("lucknow-signing") == signing
+        assert fleets.scanners() == before
+
+    within(20, right)
+    fleets.assert_provisioned(2)
 
 
 def test_records_deleted_by_hand_are_made_again_without_a_second_certificate(fleets: Fleets) -> None:
     fleets.create(replicas=2)
     fleets.wait_ready(2)
-    before = fleets.assert_provisioned(2)
+    before, signing = fleets.assert_provisioned(2), fleets.secret("lucknow-signing")
+    fleets.kubectl("delete", "secret", "lucknow-signing")
     fleets.kubectl("delete", "scannerslice", "lucknow-0")
-    within(30, lambda: _assert_equal(fleets.scanners(), before))
+
+    def back() -> None:
+        assert fleets.secret("lucknow-signing") == signing
+        assert fleets.scanners() == before
+
+    within(30, back)
     fleets.wait_ready(2)
     fleets.kubectl("delete", "secret", "lucknow-0")
 
@@ -273,7 +289,3 @@ def test_records_deleted_by_hand_are_made_again_without_a_second_certificate(fle
 
     within(30, reissued)
     assert {scanner.key for scanner in fleets.scanners()}.isdisjoint({scanner.key for scanner in before})
-
-
-def _assert_equal(left: object, right: object) -> None:
-    assert left == right

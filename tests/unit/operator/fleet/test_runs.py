@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import logging
 from typing import Any
 
@@ -46,6 +48,32 @@ async def test_a_changed_spec_is_ready_only_when_it_is_done(change: dict[str, An
     renewed = rig.secret()["data"]["lucknow-0001.device-key"] != before
     assert renewed is ("credentials" in change)
     assert {things.get("dock") for things in rig.aws.things.values()} == {change.get("attributes", {}).get("dock")}
+
+
+@pytest.mark.parametrize("by_hand", ["other keys", "no keys", "deleted"])
+@pytest.mark.parametrize("gone_in_aws", [False, True])
+async def test_signing_keys_changed_by_hand_in_the_cluster_are_put_right_from_aws(
+    by_hand: str, gone_in_aws: bool
+) -> None:
+    rig = Rig(1)
+    await rig.settle()
+    at = Key("Secret", "north", "lucknow-signing")
+    before = rig.kube.objects[at]
+    if by_hand == "deleted":
+        rig.cache.remove(rig.kube.objects.pop(at))
+    else:
+        keys = [{"id": "9", "secret": base64.b64encode(b"x" * 32).decode()}] if by_hand == "other keys" else []
+        text = json.dumps({"signingKeys": keys, "arn": rig.aws.secret["ARN"]})
+        data = {"keys.json": base64.b64encode(text.encode()).decode()}
+        rig.cache.put(rig.kube.put({**before, "data": data}))
+    if gone_in_aws:
+        rig.aws.secret = {}
+    await rig.settle()
+    assert rig.kube.objects[at]["data"] == before["data"]
+    assert rig.aws.calls.count("create_secret") == 1 + gone_in_aws
+    looked = len(rig.aws.calls)
+    assert (await rig.reconcile()).requeue_after != LOOK_SECONDS
+    assert len(rig.aws.calls) == looked, "once it is right nothing is looked at again"
 
 
 async def test_a_failing_set_up_is_told_whatever_scanners_failed_before(monkeypatch: pytest.MonkeyPatch) -> None:
