@@ -1,4 +1,4 @@
-"""Notices that a mounted binding has changed, and has those who hold connections go on with new ones."""
+"""Notices that a mounted binding has changed, and has those who use it go on with what it says now."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Reload:
             self.generation += 1
             self.taken_at = datetime.now(UTC)
             metrics.BINDING_RELOADS.labels(self._name).inc()
-            _log.info("the binding %s has changed: new connections use it, the others are renewed", self._name)
+            _log.info("the changed binding %s is taken", self._name)
 
 
 def vitals(reloads: Mapping[str, Reload]) -> dict[str, object]:

@@ -6,16 +6,15 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from tracetrack_app import metrics
+from tracetrack_app import firstadmin, metrics
 from tracetrack_app.domain.outcomes import Entry
 from tracetrack_app.domain.scans import Scan, Undo
 from tracetrack_app.http.auth.devices import FleetDirectory
 from tracetrack_app.http.auth.legacycookies import LegacyCookies
 from tracetrack_app.http.auth.limits import ScanLimit
-from tracetrack_app.http.auth.passwords import hash_password
 from tracetrack_app.http.auth.sessions import Sessions
 from tracetrack_app.http.auth.totp import Totp
 from tracetrack_app.http.frames import text_frame
@@ -95,6 +94,7 @@ class Service:
             "database": self._renew_database,
             "database-replica": self.standby.renew,
             "cache": self._renew_cache,
+            "admin": self._follow_admin,
         }
         self.reloads = {
             name: Reload(name, partial(settings.bindings.mark, name), renew, partial(settings.bindings.content, name))
@@ -218,13 +218,30 @@ class Service:
                 self._pinged = time.monotonic()
             return self._ping_problem
 
+    async def _follow_admin(self) -> None:
+        await firstadmin.follow(self.accounts, self.settings.bindings.admin())
+
     async def _prepare(self) -> None:
+        await self._persist(self._open_database)
+        self.coherence.start()
+        self.preload.start()
+        self.standby.start()
+        # Other replicas may have its account cached: they are told from now on.
+        await self._persist(self._follow_admin)
+        self.started = True
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        _log.info("ready: database %s, time zone %s", self.connector.where, self.settings.timezone)
+
+    async def _persist(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Try until it succeeds; why it doesn't is told by `problem` and logged now and then."""
         pause = 0.25
         told: tuple[str, float] = ("", 0.0)
         while True:
             try:
-                await self._open_database()
-                break
+                await step()
+                return
             except Exception as error:
                 known = connection_lost(error) or isinstance(error, MigrationError | SettingsError)
                 words = str(error) if isinstance(error, MigrationError) else self.connector.explain(error)
@@ -234,14 +251,6 @@ class Service:
                     _log.warning("%s", self._problem, exc_info=None if known else error)
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 5.0)
-        self.coherence.start()
-        self.preload.start()
-        self.standby.start()
-        self.started = True
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
-        _log.info("ready: database %s, time zone %s", self.connector.where, self.settings.timezone)
 
     async def _open_database(self) -> None:
         connection = await self.connector.connect()
@@ -250,16 +259,4 @@ class Service:
             await migrate(connection, migrations(), limits)
         finally:
             connection.terminate()
-        await self._ensure_admin()
         await self.writer.open()
-
-    async def _ensure_admin(self) -> None:
-        admin = self.settings.bindings.admin()
-        if await self.accounts.has_admin():
-            return
-        if admin is None:
-            _log.warning("there is no admin: set ADMIN_USER and ADMIN_PASSWORD, or mount the admin binding")
-            return
-        username, password = admin
-        if await self.accounts.ensure_admin(username, await hash_password(password)):
-            _log.info("the first admin %r was created", username)

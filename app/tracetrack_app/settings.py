@@ -177,7 +177,8 @@ class Bindings:
 
     def mark(self, binding: str) -> bindingfiles.Mark:
         """Another value once the mounted binding has changed; () where none is mounted, or a variable wins over it."""
-        given = self._environ.get({"cache": "REDIS_URL"}.get(binding, f"{binding.upper().replace('-', '_')}_URL"))
+        variables = {"cache": "REDIS_URL", "admin": "ADMIN_USER"}
+        given = self._environ.get(variables.get(binding, f"{binding.upper().replace('-', '_')}_URL"))
         if given or self.root is None:
             return ()
         if binding == "database-replica" and not self._has_own_replica():
@@ -185,7 +186,7 @@ class Bindings:
         return bindingfiles.mark(self.root / binding)
 
     def content(self, binding: str) -> object:
-        """What of a mounted binding those go by who hold its connections: equal where they needn't be renewed.
+        """What of a mounted binding those go by who use it: equal where nothing changes for them.
 
         Raises SettingsError.
         """
@@ -264,7 +265,12 @@ class Bindings:
             return username, password
         if self.root is None or not (self.root / "admin").is_dir():
             return None
-        return self._value("admin", "username"), self._value("admin", "password")
+        # At once, so that a user name never goes with another's password.
+        values = bindingfiles.read(self.root / "admin")
+        for name in ("username", "password"):
+            if not values.get(name):
+                raise SettingsError(f"binding 'admin' has no {name!r}: expected the file {self.root / 'admin' / name}")
+        return values["username"], values["password"]
 
     def fleets_dir(self) -> Path | None:
         """The directory of the fleets' key files; it may come into being later."""

@@ -61,6 +61,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """The admin that a binding names, and the hash of the password that it gave him last; None before it gave one."""
+
+    id: int
+    password_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Removed:
     """A deleted account, and what of its work stays."""
 
@@ -146,8 +154,8 @@ class Accounts:
         """Create the first admin if there is none; whether it was created."""
         async with self.change() as connection:
             created = await connection.fetchval(
-                "INSERT INTO users (username, password_hash, role)"
-                " SELECT $1, $2, 'admin' WHERE NOT EXISTS (SELECT FROM users WHERE role = 'admin' AND active)"
+                "INSERT INTO users (username, password_hash, bound_password_hash, role)"
+                " SELECT $1, $2, $2, 'admin' WHERE NOT EXISTS (SELECT FROM users WHERE role = 'admin' AND active)"
                 " ON CONFLICT DO NOTHING RETURNING id",
                 username,
                 password_hash,
@@ -160,6 +168,36 @@ class Accounts:
 
     async def has_admin(self) -> bool:
         return bool(await self._pool.fetchval("SELECT EXISTS (SELECT FROM users WHERE role = 'admin' AND active)"))
+
+    async def bound(self, username: str) -> Bound | None:
+        """None when no admin who may log in has that name."""
+        row = await self._pool.fetchrow(
+            "SELECT id, bound_password_hash FROM users WHERE lower(username) = lower($1) AND role = 'admin'"
+            " AND active AND approved",
+            username,
+        )
+        return Bound(*row) if row is not None else None
+
+    async def bind(self, bound: Bound, password_hash: str) -> bool:
+        """Give him the binding's password, unless another replica did so since `bound` was read; whether it was done.
+
+        The first time it is only remembered: the account is older than that, and its password may be its user's own.
+        """
+        async with self.change(bound.id) as connection:
+            done = await connection.fetchval(
+                "UPDATE users SET bound_password_hash = $2"
+                " WHERE id = $1 AND bound_password_hash IS NOT DISTINCT FROM $3 RETURNING id",
+                bound.id,
+                password_hash,
+                bound.password_hash,
+            )
+            if done is not None and bound.password_hash is not None:
+                await self.write_password(connection, bound.id, password_hash, must_change=False)
+                details = {"set_by": "admin binding"}
+                await self._audit.record(
+                    "user.password", SYSTEM, "user", bound.id, details=details, connection=connection
+                )
+        return done is not None
 
     async def areas(self) -> list[str]:
         return [row["name"] for row in await self._pool.fetch("SELECT name FROM areas ORDER BY name")]
