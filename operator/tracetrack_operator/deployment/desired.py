@@ -29,7 +29,7 @@ from .specs.service_account import service_account
 class Desired:
     """`manifests` in the order they are applied; `kept` are children left as they are, neither applied nor deleted.
 
-    `mounted_hash` is what the pods are told of the Secrets that change while they run: fleet keys and bindings.
+    `mounted_hash` is what the pods are told of the Secrets that change while they run: fleet keys, bindings, admin.
     """
 
     manifests: tuple[Object, ...] = field(repr=False)
@@ -72,7 +72,7 @@ def desired(observed: Observed, app_repository: str) -> Desired:
         tuple(with_hash(manifest) for manifest in manifests),
         frozenset(kept),
         observed.resource.spec.scaling.min_replicas,
-        _keyed(observed, [dict(inputs.fleet_keys), *bound(observed)]),
+        _keyed(observed, [dict(inputs.fleet_keys), dict(observed.admin), *bound(observed)]),
     )
 
 

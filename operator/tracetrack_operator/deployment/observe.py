@@ -9,13 +9,14 @@ from ..api.deployment import TraceTrackDeployment
 from ..api.fleet import ScannerFleet
 from ..api.model import InvalidResourceError
 from ..context import View
-from ..dependencies.generated import GeneratedSecrets, password
+from ..dependencies.generated import password
 from ..dependencies.protocol import AnyProvider, Children, Dependency, Scope
 from ..drills.conductor import NO_DRILL, Drill, Drills
 from ..engine.errors import ReconcileError
 from ..engine.objects import Object, controller_uid, labels_of, uid_of
 from ..manifests.parent import APP, CACHE, DATABASE, DRILL, Parent
 from ..manifests.secret import values
+from .kept import KeptSecrets, Loss
 from .specs.fleet_keys import Fleet
 from .specs.secrets import ADMIN, SESSION
 
@@ -37,6 +38,7 @@ class Observed:
     database: Dependency
     cache: Dependency
     drill: Drill = NO_DRILL
+    losses: tuple[Loss, ...] = ()
 
     def child(self, kind: str, suffix: str) -> Object | None:
         return self.children.get((kind, self.parent.child(suffix)))
@@ -53,13 +55,13 @@ class Observer:
     def __init__(
         self,
         view: View,
-        generated: GeneratedSecrets,
+        kept: KeptSecrets,
         databases: Mapping[str, AnyProvider],
         caches: Mapping[str, AnyProvider],
         drills: Drills,
     ) -> None:
         self._view = view
-        self._generated = generated
+        self._kept = kept
         self._databases = databases
         self._caches = caches
         self._drills = drills
@@ -75,11 +77,10 @@ class Observer:
         def scope(component: str) -> Scope:
             return Scope(owner, parent, resource.spec, children, pods[component])
 
-        admin, session = await asyncio.gather(
-            self._generated.ensure(
-                parent, ADMIN, {"username": lambda: ADMIN_USERNAME, "password": lambda: secrets.token_urlsafe(18)}
-            ),
-            self._generated.ensure(parent, SESSION, {"key": password}),
+        admin_makers = {"username": lambda: ADMIN_USERNAME, "password": lambda: secrets.token_urlsafe(18)}
+        (admin, admin_loss), (session, session_loss) = await asyncio.gather(
+            self._kept.ensure(parent, children, ADMIN, admin_makers),
+            self._kept.ensure(parent, children, SESSION, {"key": password}),
         )
         database, cache = await asyncio.gather(
             _look(self._databases[resource.spec.database.provider], resource.spec.database.provider, scope(DATABASE)),
@@ -87,7 +88,18 @@ class Observer:
         )
         drill = await self._drills.look(scope(DRILL), database)
         return Observed(
-            owner, parent, resource, children, pods, self._fleets_of(parent), admin, session, database, cache, drill
+            owner=owner,
+            parent=parent,
+            resource=resource,
+            children=children,
+            pods=pods,
+            fleets=self._fleets_of(parent),
+            admin=admin,
+            session=session,
+            database=database,
+            cache=cache,
+            drill=drill,
+            losses=tuple(loss for loss in (admin_loss, session_loss) if loss is not None),
         )
 
     def refreshed(self, observed: Observed) -> Observed:

@@ -13,7 +13,7 @@ from ..manifests.parent import APP
 from ..manifests.secret import values
 from .desired import Desired
 from .observe import Observed
-from .specs.secrets import CACHE_BINDING, DATABASE_BINDING, FLEET_KEYS
+from .specs.secrets import ADMIN, CACHE_BINDING, DATABASE_BINDING, FLEET_KEYS
 
 MOUNTED_HASH = "tracetrack.io/mounted-hash"
 
@@ -155,7 +155,7 @@ def _replicas(observed: Observed, wanted: Desired) -> Iterator[Action]:
 
 def _annotations(observed: Observed, wanted: Desired) -> Iterator[Action]:
     """Only once the Secrets have their new content: a kubelet that looks earlier would see the old one."""
-    names = {observed.parent.child(suffix) for suffix in (FLEET_KEYS, DATABASE_BINDING, CACHE_BINDING)}
+    names = {observed.parent.child(suffix) for suffix in (ADMIN, FLEET_KEYS, DATABASE_BINDING, CACHE_BINDING)}
     for manifest in wanted.manifests:
         name = manifest["metadata"]["name"]
         other = manifest["kind"] != "Secret" or name not in names

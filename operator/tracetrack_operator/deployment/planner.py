@@ -22,6 +22,7 @@ from ..dependencies.protocol import AnyProvider
 from ..drills.conductor import Drills
 from ..engine.objects import Object
 from .desired import Desired, desired
+from .kept import KeptSecrets
 from .observe import Observed, Observer
 from .plan import Plan, make_plan
 
@@ -81,7 +82,8 @@ class Planner:
             "External": ExternalRedis(kube, self._cache_checks),
             "ElastiCache": ElastiCache(aws, kube, inventory, generated, self._cache_checks, settings),
         }
-        self._observer = Observer(view, generated, self.databases, self.caches, self.drills)
+        self._kept = KeptSecrets(generated)
+        self._observer = Observer(view, self._kept, self.databases, self.caches, self.drills)
 
     async def plan(self, owner: Object) -> Planned:
         """Raises InvalidResourceError for a resource that doesn't fit the model, ReconcileError when a read fails."""
@@ -101,3 +103,7 @@ class Planner:
         for checks in (self._database_checks, self._replica_checks, self._cache_checks):
             checks.leave(uid)
         self.drills.forget(uid)
+
+    def forget_secrets(self, namespace: str, name: str) -> None:
+        """What the generated Secrets of a deployment held that is gone."""
+        self._kept.forget(namespace, name)

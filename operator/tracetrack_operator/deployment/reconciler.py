@@ -14,7 +14,7 @@ from ..engine.errors import ReconcileError, TerminalError, WaitingError
 from ..engine.loop import Result
 from ..engine.objects import Key, Object
 from ..manifests.parent import DRILL
-from . import status
+from . import kept, status
 from .deletion import Deletion
 from .execute import PlanRunner
 from .observe import Observed
@@ -46,6 +46,7 @@ class DeploymentReconciler:
             metrics.CONDITIONS.forget(key.kind, key.namespace, key.name)
             cloud_metrics.forget(key.namespace, key.name)
             drill_metrics.forget(key.namespace, key.name)
+            self._planner.forget_secrets(key.namespace, key.name)
             return Result()
         if owner["metadata"].get("deletionTimestamp"):
             return await self._delete(owner)
@@ -63,6 +64,8 @@ class DeploymentReconciler:
 
     async def _converge(self, planned: Planned) -> Result:
         observed, plan, suspended = planned.observed, planned.plan, planned.observed.resource.spec.suspend
+        if not suspended:
+            await kept.tell(self._context.recorder, observed.owner, observed.losses)
         done, errors = (0, {}) if suspended else await self._runner.run(plan, observed)
         if done and not errors and plan.immediate:
             # What it led to is told at once; what uses it is made after the other objects have had their turn.

@@ -67,11 +67,15 @@ class Shop:
         self.control_plane.request("DELETE", self.path(plural, name))
 
     def change(self, plural: str, name: str, **spec: Any) -> None:
-        """Merge `spec` into the object's spec, with a fresh read for each try."""
+        """Merge `spec` into the object's spec."""
+        self.edit(plural, name, spec=spec)
+
+    def edit(self, plural: str, name: str, **fields: Any) -> None:
+        """Merge `fields` into the object, with a fresh read for each try."""
 
         def attempt() -> bool:
             obj = self.get(plural, name)
-            _merge(obj["spec"], spec)
+            _merge(obj, fields)
             return self._put(self.path(plural, name), obj)
 
         eventually(attempt)

@@ -133,53 +133,6 @@ def test_a_change_reaches_the_children(shop: Shop) -> None:
     eventually(lambda: shop.find("ingresses", "demo-app") is None, 10)
 
 
-@pytest.mark.parametrize(
-    ("plural", "name", "edit"),
-    [
-        ("services", "demo-app", {"selector": {"tracetrack.io/deployment": "other"}}),
-        ("deployments", "demo-app", {"minReadySeconds": 99}),
-        ("horizontalpodautoscalers", "demo-app", {"maxReplicas": 50}),
-        ("networkpolicies", "demo-database", {"ingress": [{}]}),
-        ("statefulsets", "demo-cache", {"replicas": 0}),
-        ("deployments", "demo-app", {"replicas": 0}),
-    ],
-)
-def test_an_edited_child_comes_back(shop: Shop, plural: str, name: str, edit: dict[str, Any]) -> None:
-    shop.deploy()
-    eventually(lambda: shop.find("services", "demo-app") and shop.conditions())
-    eventually(lambda: scaled_to(shop, 2))
-    before = shop.get(plural, name)["spec"]
-    shop.change(plural, name, **edit)
-    eventually(lambda: shop.get(plural, name)["spec"] == before, 10)
-
-
-@pytest.mark.parametrize(
-    ("plural", "name"),
-    [
-        ("deployments", "demo-app"),
-        ("services", "demo-database"),
-        ("configmaps", "demo-app"),
-        ("secrets", "demo-fleet-keys"),
-        ("poddisruptionbudgets", "demo-app"),
-    ],
-)
-def test_a_deleted_child_comes_back(shop: Shop, plural: str, name: str) -> None:
-    shop.deploy()
-    eventually(lambda: shop.find("services", "demo-app") and shop.conditions())
-    uid = shop.get(plural, name)["metadata"]["uid"]
-    shop.delete(plural, name)
-    eventually(lambda: (found := shop.find(plural, name)) and found["metadata"]["uid"] != uid, 10)
-
-
-def test_a_lost_password_is_not_made_up_anew(shop: Shop) -> None:
-    shop.deploy()
-    eventually(lambda: shop.find("deployments", "demo-app"))
-    before = shop.secret("demo-database-credentials")
-    shop.delete("secrets", "demo-database-credentials")
-    eventually(lambda: shop.find("secrets", "demo-database-credentials"), 10)
-    assert shop.secret("demo-database-credentials") == before
-
-
 def test_applying_never_scales_against_the_autoscaler(shop: Shop) -> None:
     shop.deploy()
     eventually(lambda: scaled_to(shop, 2))

@@ -141,6 +141,30 @@ EVENTS = Group(
             event=True,
         ),
         Entry(
+            "SecretRestored",
+            Course.GOOD,
+            "Secret `<name>-admin` or `<name>-session` was deleted or emptied by hand. Nothing else has what it held, "
+            "but the running operator had seen it and has put it back: the admin's password and all sessions stay.",
+            "Nothing. To change the admin's password, change it in the Secret, or in the application.",
+            ('kubectl get secret "$NAME-admin" -n "$NS" -o jsonpath=\'{.data.password}\' | base64 -d',),
+            event=True,
+        ),
+        Entry(
+            "SecretReplaced",
+            Course.STAYS,
+            "Secret `<name>-admin` or `<name>-session` was deleted or emptied while no operator ran, and what it held "
+            "is gone. A new password for the admin is taken by the application while it runs. A new session key "
+            "replaces its pods and ends all sessions; one-time codes set up under the former key open nothing, and the "
+            "audit log's seals up to then can't be checked.",
+            "Log in with the new password. Without the former session key, those with two-factor log-in use a recovery "
+            "code and set it up again; with it, put it into the Secret as `previous` and delete the pods.",
+            (
+                'kubectl get secret "$NAME-admin" -n "$NS" -o jsonpath=\'{.data.password}\' | base64 -d',
+                'kubectl delete pods -n "$NS" -l tracetrack.io/deployment="$NAME",app.kubernetes.io/component=app',
+            ),
+            event=True,
+        ),
+        Entry(
             "FailedOver",
             Course.GOOD,
             "Another server took over from the one that served a database or cache: by itself after a fault, for a "
