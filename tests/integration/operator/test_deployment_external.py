@@ -52,6 +52,29 @@ def cache_login(server: RedisServer, **changes: str) -> dict[str, str]:
     return {"host": server.host, "port": str(server.port), "password": server.password, **changes}
 
 
+def with_port(change: dict[str, str]) -> dict[str, str]:
+    return {key: str(free_port()) if value == "unused" else value for key, value in change.items()}
+
+
+def warned(shop: Shop, reason: str, *secrets: str) -> None:
+    """A Warning of that reason names each of the Secrets."""
+
+    def told() -> None:
+        events = [event["message"] for event in shop.events(reason) if event["type"] == "Warning"]
+        for secret in secrets:
+            assert any(secret in message for message in events), events
+
+    eventually(lambda: told() is None)
+
+
+def failing(operator: OperatorProcess, shop: Shop) -> dict[str, float]:
+    """What the metric of the conditions says is False."""
+    return {
+        type_: operator.metric("tracetrack_operator_condition", namespace=shop.namespace, type=type_, status="False")
+        for type_ in ("DatabaseReady", "CacheReady")
+    }
+
+
 def run(shop: Shop) -> None:
     eventually(lambda: shop.pods("app"), 30)
     shop.run()
@@ -85,49 +108,68 @@ def test_a_secret_without_a_key_names_the_key(shop: Shop, postgres: PostgresServ
     shop.deploy(**SPEC)
     shop.wait("DatabaseReady", "False", "SecretInvalid", "key password is missing")
     shop.wait("CacheReady", "False", "SecretInvalid", "key port must be a number")
-
-
-@pytest.mark.parametrize(
-    ("change", "reason", "words"),
-    [
-        ({"password": "wrong"}, "AuthenticationFailed", "refuses user tracetrack"),
-        ({"username": "nobody"}, "AuthenticationFailed", "refuses user nobody"),
-        ({"database": "nowhere"}, "DatabaseNotFound", "has no database nowhere"),
-        ({"sslmode": "require"}, "TLSFailed", "sslmode"),
-        ({"port": "unused"}, "EndpointUnreachable", "cannot be reached"),
-    ],
-)
-def test_databases_that_cannot_be_used_and_recover_once_mended(
-    shop: Shop, postgres: PostgresServer, redis: RedisServer, change: dict[str, str], reason: str, words: str
-) -> None:
-    wrong = {key: str(free_port()) if value == "unused" else value for key, value in change.items()}
-    shop.put_secret("my-pg", login(postgres, **wrong))
+    warned(shop, "SecretInvalid", "my-pg", "my-redis")
+    shop.put_secret("my-pg", login(postgres))
     shop.put_secret("my-redis", cache_login(redis))
-    shop.deploy(**SPEC)
-    told = shop.wait("Ready", "False", reason, words)
-    assert "wrong" not in told["message"], "a password must not be shown, not even a wrong one"
-    assert "my-pg" in told["message"]
-    shop.put_secret("my-pg", login(postgres))
     shop.wait("DatabaseReady", "True")
+    shop.wait("CacheReady", "True")
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"password": "wrong"}, "AuthenticationFailed"),
-        ({"port": "unused"}, "EndpointUnreachable"),
-        ({"tls": "true"}, "TLSFailed"),
-    ],
-)
-def test_caches_that_cannot_be_used(
-    shop: Shop, postgres: PostgresServer, redis: RedisServer, change: dict[str, str], reason: str
+# Each with how the cache is wrong beside it, for each deployment takes seconds.
+UNUSABLE: list[tuple[dict[str, str], str, str, dict[str, str], str, str]] = [
+    (
+        {"password": "wrong"},
+        "AuthenticationFailed",
+        "refuses user tracetrack",
+        {"password": "wrong"},
+        "AuthenticationFailed",
+        "Correct username and password.",
+    ),
+    ({"username": "nobody"}, "AuthenticationFailed", "refuses user nobody", {}, "", ""),
+    ({"database": "nowhere"}, "DatabaseNotFound", "has no database nowhere", {}, "", ""),
+    ({"sslmode": "require"}, "TLSFailed", "sslmode", {"tls": "true"}, "TLSFailed", "Check tls, ca.crt"),
+    (
+        {"port": "unused"},
+        "EndpointUnreachable",
+        "cannot be reached",
+        {"port": "unused"},
+        "EndpointUnreachable",
+        "Check host, port and tls",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "reason", "words", "cache_change", "cache_reason", "cache_words"), UNUSABLE)
+def test_what_cannot_be_used_is_told_and_recovers_once_mended(
+    shop: Shop,
+    postgres: PostgresServer,
+    redis: RedisServer,
+    operator: OperatorProcess,
+    change: dict[str, str],
+    reason: str,
+    words: str,
+    cache_change: dict[str, str],
+    cache_reason: str,
+    cache_words: str,
 ) -> None:
-    wrong = {key: str(free_port()) if value == "unused" else value for key, value in change.items()}
-    shop.put_secret("my-pg", login(postgres))
-    shop.put_secret("my-redis", cache_login(redis, **wrong))
+    shop.put_secret("my-pg", login(postgres, **with_port(change)))
+    shop.put_secret("my-redis", cache_login(redis, **with_port(cache_change)))
     shop.deploy(**SPEC)
-    shop.wait("CacheReady", "False", reason)
-    shop.wait("Ready", "False", reason)
+    told = [shop.wait("Ready", "False", reason, words), shop.wait("DatabaseReady", "False", reason, words)]
+    if cache_change:
+        told.append(shop.wait("CacheReady", "False", cache_reason, cache_words))
+    for condition, secret in zip(told, ("my-pg", "my-pg", "my-redis"), strict=False):
+        assert "wrong" not in condition["message"], "a password must not be shown, not even a wrong one"
+        assert f"They come from Secret {secret}." in condition["message"]
+    warned(shop, reason, "my-pg")
+    if cache_change:
+        warned(shop, cache_reason, "my-redis")
+    assert failing(operator, shop) == {"DatabaseReady": 1, "CacheReady": bool(cache_change)}
+    shop.put_secret("my-pg", login(postgres))
+    shop.put_secret("my-redis", cache_login(redis))
+    shop.wait("DatabaseReady", "True")
+    shop.wait("CacheReady", "True")
+    assert failing(operator, shop) == {"DatabaseReady": 0, "CacheReady": 0}
 
 
 def test_a_change_that_cannot_connect_does_not_reach_running_pods(
