@@ -211,7 +211,20 @@ _TABLE = (
     Call("rds", "modify_db_instance", "rds:ModifyDBInstance", 12, _DB, tagged=Tagged.OURS, beside=_DB_NETWORK),
     Call("rds", "reboot_db_instance", "rds:RebootDBInstance", 12, _DB, tagged=Tagged.OURS),
     Call("rds", "add_tags_to_resource", "rds:AddTagsToResource", 12, _DB, tagged=Tagged.UNCLAIMED),
-    Call("rds", "delete_db_instance", "rds:DeleteDBInstance", 12, _DB, tagged=Tagged.OURS, beside=_DB_SNAPSHOT),
+    Call(
+        "rds",
+        "delete_db_instance",
+        "rds:DeleteDBInstance",
+        12,
+        _DB,
+        tagged=Tagged.OURS,
+        beside=_DB_SNAPSHOT,
+        # The final snapshot, which gets the instance's tags: the right to that comes with what is made.
+        grants=(
+            Grant(("rds:CreateDBSnapshot",), _DB, Tagged.OURS),
+            Grant(("rds:CreateDBSnapshot",), _DB_SNAPSHOT),
+        ),
+    ),
     Call("rds", "describe_blue_green_deployments", "rds:DescribeBlueGreenDeployments", 12, _UPGRADE),
     Call("rds", "describe_db_engine_versions", "rds:DescribeDBEngineVersions", 12),
     Call(

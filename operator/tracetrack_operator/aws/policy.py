@@ -66,8 +66,8 @@ def _rights(call: Call) -> Iterator[tuple[str, Tagged, tuple[str, ...], tuple[st
     """What a call needs, by the statement that it goes into: one for all that differs in nothing that protects, since
     a managed policy has room for 6144 characters.
 
-    Those of one condition on our tags go together, for all that their services have: the tags tell. So do reads, and
-    what is our cluster's by its name.
+    Those of one condition on our tags go together, for all that their services have: the tags tell. So do reads, for
+    all that their services have, too, and what is our cluster's by its name.
     """
     if call.resources == ("*",):
         group = "any"
@@ -78,11 +78,12 @@ def _rights(call: Call) -> Iterator[tuple[str, Tagged, tuple[str, ...], tuple[st
     else:
         group = call.service
     anything = (f"{call.service}:{{region}}:{{account}}:*",)
-    told = call.tagged in _TELLING
+    told = call.tagged in _TELLING or group == "reads"
     yield group, call.tagged, anything if told else call.resources, (call.action, *call.also)
     for grant in call.grants:
         told = grant.tagged in _TELLING
-        group = "tagged" if told else f"granted {call.action}"
+        beside = f"beside {call.service}" if grant.resources == call.beside else f"granted {call.action}"
+        group = "tagged" if told else beside
         yield group, grant.tagged, anything if told else grant.resources, grant.actions
     if call.beside:
         yield f"beside {call.service}", Tagged.ANY, call.beside, (call.action,)

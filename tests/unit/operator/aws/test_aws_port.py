@@ -230,6 +230,19 @@ class TestPolicy:
         about = [s for s in statements if any(fnmatchcase(object_, r) for r in s["Resource"])]
         assert [s["Condition"] for s in about] == [condition]
 
+    @pytest.mark.parametrize(("action", "source"), [("rds:CreateDBSnapshot", "db")])
+    def test_a_final_snapshot_is_made_of_what_has_our_tag(self, action: str, source: str) -> None:
+        """AWS wants the right to it of whoever deletes with one."""
+        service = action.partition(":")[0]
+        statements = [s for s in policy("ap-south-1", "1", "prod")["Statement"] if action in s["Action"]]
+
+        def conditions(object_: str) -> list[Any]:
+            arn = f"arn:aws:{service}:ap-south-1:1:{object_}"
+            return [s.get("Condition") for s in statements if any(fnmatchcase(arn, r) for r in s["Resource"])]
+
+        assert conditions(f"{source}:shop") == [{"StringLike": {"aws:ResourceTag/tracetrack.io/cluster": "prod"}}]
+        assert None in conditions("snapshot:shop-final-0123abcd")
+
     def test_only_what_no_other_cluster_claims_can_be_adopted(self) -> None:
         statements = [s for s in policy(cluster="prod")["Statement"] if "rds:AddTagsToResource" in s["Action"]]
         carried, given = ({f"aws:{kind}Tag/tracetrack.io/cluster": "prod"} for kind in ("Resource", "Request"))
