@@ -200,7 +200,9 @@ def test_aws_commands_exist(command: str) -> None:
     operations = {xform_name(name, "-"): name for name in model.operation_names}
     assert operation in operations
     shape = model.operation_model(operations[operation]).input_shape
-    parameters = {f"--{xform_name(name, '-')}" for name in (shape.members if shape else ())}
+    members = {xform_name(name, "-"): member for name, member in (shape.members if shape else {}).items()}
+    switches = {f"--no-{name}" for name, member in members.items() if member.type_name == "boolean"}
+    parameters = switches | {f"--{name}" for name in members}
     assert {word for word in words if word.startswith("--")} <= parameters | {"--query", "--output"}
     if "--query" in words:
         jmespath.compile(words[words.index("--query") + 1])

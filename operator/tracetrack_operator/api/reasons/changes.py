@@ -7,6 +7,7 @@ _INSTANCE_EVENTS = (
     'aws rds describe-events --source-type db-instance --source-identifier "$DB" --duration 1440',
     'aws elasticache describe-events --source-type replication-group --source-identifier "$CACHE" --duration 1440',
 )
+_POLICY = 'kubectl patch tracetrackdeployment "$NAME" -n "$NS" --type=merge'
 
 CHANGES = Group(
     "Creating, changing and deleting databases and caches",
@@ -112,15 +113,18 @@ CHANGES = Group(
         Entry(
             "DeletionProtected",
             Course.STAYS,
-            "The object is being deleted, and the database's deletion protection is on: it is left as it is, and the "
-            "object waits. Of `ReplicasReady`: a read replica is to go, and somebody has protected it in AWS.",
-            "If the database is really to go, set deletionProtection to false. `spec.deletionPolicy` still decides "
-            "whether a final snapshot is made first; Retain keeps the database and lets the object go. A deleted "
-            "namespace waits for neither: then the instance is kept.",
+            "The object is being deleted, and the database is protected against that: by the spec's "
+            "deletionProtection, or by somebody in AWS, which `spec.driftPolicy` Report leaves. It is left as it is, "
+            "and the object waits. Of `ReplicasReady`: a read replica is to go, and somebody has protected it in AWS.",
+            "If the database is really to go, set deletionProtection to false, or end the protection in AWS: the "
+            "message says which. `spec.deletionPolicy` still decides whether a final snapshot is made first; Retain "
+            "keeps the database and lets the object go. A deleted namespace waits for neither: then the instance is "
+            "kept.",
             (
                 'kubectl patch tracetrackdeployment "$NAME" -n "$NS" --type=merge '
                 '-p \'{"spec":{"database":{"rds":{"deletionProtection":false}}}}\'',
                 "aws rds describe-db-instances --query 'DBInstances[].[DBInstanceIdentifier,DeletionProtection]'",
+                'aws rds modify-db-instance --db-instance-identifier "$DB" --no-deletion-protection',
             ),
             deployment=(REPLICAS, READY),
         ),
@@ -128,16 +132,63 @@ CHANGES = Group(
             "SnapshotExists",
             Course.STAYS,
             "The object is being deleted, and the final snapshot can't be made: there is one of that name already, "
-            "which may hold older data. The instance is left as it is.",
+            "which may hold older data. The instance or replication group is left as it is; in a deleted namespace it "
+            "is kept, and the object goes.",
             "Look at the snapshot. If you want to keep it, copy it under another name; then delete it, and the "
-            "deletion goes on at the next resync, within some ten minutes.",
+            "deletion goes on within a minute.",
             (
                 'aws rds describe-db-snapshots --db-snapshot-identifier "$SNAPSHOT"',
                 'aws rds copy-db-snapshot --source-db-snapshot-identifier "$SNAPSHOT" '
                 '--target-db-snapshot-identifier "$SNAPSHOT-kept"',
                 'aws rds delete-db-snapshot --db-snapshot-identifier "$SNAPSHOT"',
+                'aws elasticache copy-snapshot --source-snapshot-name "$SNAPSHOT" '
+                '--target-snapshot-name "$SNAPSHOT-kept"',
+                'aws elasticache delete-snapshot --snapshot-name "$SNAPSHOT"',
             ),
             deployment=(READY, SYNCED),
+        ),
+        Entry(
+            "FinalSnapshotRefused",
+            Course.STAYS,
+            "The object is being deleted, and AWS makes no final snapshot of its database or cache, which is failed, "
+            "stopped, full or can't use its key; the message has AWS' words. It is left as it is. A deleted namespace "
+            "doesn't wait: then it is kept, with its password in Secrets Manager.",
+            "Mend it in AWS, and the deletion goes on within a minute. Or have it go without a copy, by "
+            "`spec.deletionPolicy` Delete, once you have made sure that nothing in it is needed: automated backups go "
+            "with it. Or keep it, by Retain.",
+            (
+                *_INSTANCE_EVENTS,
+                'aws rds describe-db-snapshots --db-instance-identifier "$DB"',
+                f'{_POLICY} -p \'{{"spec":{{"deletionPolicy":"Retain"}}}}\'',
+                f'{_POLICY} -p \'{{"spec":{{"deletionPolicy":"Delete"}}}}\'',
+            ),
+            deployment=(READY,),
+        ),
+        Entry(
+            "DeletionRefused",
+            Course.STAYS,
+            "The object is being deleted, and AWS doesn't delete its database or cache in the state that it is in; the "
+            "message has AWS' words. A deleted namespace doesn't wait: then it is kept, with its password in Secrets "
+            "Manager.",
+            "Mend it in AWS, or have AWS' support delete it: the deletion goes on within a minute. Or leave it to "
+            "yourself, by `spec.deletionPolicy` Retain.",
+            (*_INSTANCE_EVENTS, f'{_POLICY} -p \'{{"spec":{{"deletionPolicy":"Retain"}}}}\''),
+            deployment=(READY,),
+        ),
+        Entry(
+            "FinalSnapshotFailed",
+            Course.STAYS,
+            "The object is being deleted, its database or cache is gone, and the final snapshot that was to hold the "
+            "data has failed.",
+            "Ask AWS' support: nothing else has that data, but for earlier snapshots. Then delete the failed snapshot, "
+            "and the object goes within a minute; a deleted namespace doesn't wait for that.",
+            (
+                'aws rds describe-db-snapshots --db-instance-identifier "$DB"',
+                'aws rds delete-db-snapshot --db-snapshot-identifier "$SNAPSHOT"',
+                'aws elasticache describe-snapshots --replication-group-id "$CACHE"',
+                'aws elasticache delete-snapshot --snapshot-name "$SNAPSHOT"',
+            ),
+            deployment=(READY,),
         ),
         Entry(
             "UpgradeBlocked",

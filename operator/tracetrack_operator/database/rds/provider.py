@@ -19,6 +19,7 @@ from ...dependencies.binding import DatabaseBinding
 from ...dependencies.checks import Checks
 from ...dependencies.cloud.access import Keeper
 from ...dependencies.cloud.actions import Adopt, Create, Creation, Modify
+from ...dependencies.cloud.ending import Ending
 from ...dependencies.cloud.facts import Facts
 from ...dependencies.cloud.fields import Comparison, Difference, Field, Item
 from ...dependencies.cloud.metrics import LATEST_RESTORABLE
@@ -350,17 +351,8 @@ class RDS(CloudProvider):
         region = raw(owner, "spec", "aws", "region")
         item = await self.live(name, region)
         await self._clear(owner, name, region, item)
-        return await deletion.delete(
-            self._aws,
-            self._kube,
-            self._inventory,
-            self._secrets,
-            owner,
-            name,
-            item,
-            self._changing,
-            ReplicaCalls(self.calls()),
-        )
+        ending = Ending(self.calls(), self._kube, self._secrets, NAMING, deletion.COPIES)
+        return await deletion.delete(ending, ReplicaCalls(self.calls()), owner, name, item)
 
     async def _clear(self, owner: Object, name: str, region: str | None, item: Item | None) -> None:
         """What an upgrade has left goes first. Raises WaitingError until it has."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...api.constants import AGREED
+from ...engine.errors import TerminalError
 from ...engine.objects import Object, annotations_of, controller_uid
 from ...engine.ports import KubePort
+from ...kube.namespaces import is_terminating
 from ...manifests.parent import Parent
 from ...manifests.secret import secret, values
 from ..binding import Binding
@@ -67,18 +69,34 @@ class CredentialsSecret:
         self.seen[scope.parent.uid] = found
         return found
 
+    async def of(self, owner: Object) -> Object | None:
+        """The Secret as the API server has it now; None where it isn't the owner's."""
+        parent = Parent.of(owner)
+        found = await self.kube.get("Secret", parent.namespace, parent.child(self.name))
+        return found if found is not None and controller_uid(found) == parent.uid else None
+
+    async def known(self, owner: Object) -> bool:
+        """Whether any were ever made, as far as can be told."""
+        return owner["metadata"]["uid"] in self.seen or await self.of(owner) is not None
+
     async def outlive(self, owner: Object, host: str) -> str:
         """Save the values for when the owner has gone; gives where they are, in words."""
         parent = Parent.of(owner)
-        live = await self.kube.get("Secret", parent.namespace, parent.child(self.name))
-        ours = live is not None and controller_uid(live) == parent.uid
-        found = values(live) if live is not None and ours else self.seen.get(parent.uid)
+        live = await self.of(owner)
+        found = values(live) if live is not None else self.seen.get(parent.uid)
         if not found:
             return (
                 f"Its password went with Secret {parent.child(self.name)}: who adopts it sets a new one, by approving "
                 "that."
             )
-        name = await self.vault.keep(owner, self.component, {**found, "host": host})
+        kept = {**found, "host": host}
+        try:
+            name = await self.vault.keep(owner, self.component, kept)
+        except TerminalError as error:
+            if not await is_terminating(self.kube, parent.namespace):
+                raise
+            name = await self.vault.keep(owner, self.component, kept, beside=True)
+            return f"Its credentials are saved in Secrets Manager as {name}. {error.message}"
         return (
             f"Its credentials are saved in Secrets Manager as {name}: a new TraceTrackDeployment of the same name "
             "takes them from there when it adopts it."
@@ -91,9 +109,8 @@ class CredentialsSecret:
 
     async def live(self, seat: Seat) -> Mapping[str, str]:
         """Its values as the API server has them now."""
-        parent = seat.scope.parent
-        found = await self.kube.get("Secret", parent.namespace, parent.child(self.name))
-        return values(found) if found is not None and controller_uid(found) == parent.uid else {}
+        found = await self.of(seat.scope.owner)
+        return values(found) if found is not None else {}
 
     def manifest(self, scope: Scope, data: Mapping[str, str], kept: Kept, agreed: Mapping[str, Any]) -> Object:
         metadata = scope.parent.metadata(self.name, self.component)

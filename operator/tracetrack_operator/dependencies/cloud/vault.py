@@ -32,9 +32,14 @@ class Vault:
         metadata = owner["metadata"]
         return f"tracetrack/{self.cluster}/{metadata['namespace']}/{metadata['name']}/{component}"
 
-    async def keep(self, owner: Object, component: str, values: Mapping[str, str]) -> str:
-        """Save them; gives the secret's name. Again is as good as once. Raises TerminalError when it isn't ours."""
+    async def keep(self, owner: Object, component: str, values: Mapping[str, str], *, beside: bool = False) -> str:
+        """Save them; gives the secret's name. Again is as good as once. Raises TerminalError when it isn't ours.
+
+        With `beside`, under a name of the owner's own, where no later one looks.
+        """
         name, region = self.name(owner, component), _region(owner)
+        if beside:
+            name = f"{name}-{owner['metadata']['uid'][:8]}"
         text, ours = json.dumps(dict(sorted(values.items()))), tags(owner, self.cluster)
         found = await self._describe(name, region)
         if found is None:
