@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ...api.cloud import DriftPolicy
 from ...api.conditions import Reason
 from ...api.deployment import DeletionPolicy
 from ...aws.ownership import UID, describe_owner, tag_map
+from ...dependencies.cloud.credentials import agreed_of
 from ...dependencies.cloud.ending import ASKED_AGAIN_SECONDS, Copies, Ending
-from ...dependencies.cloud.fields import Item
+from ...dependencies.cloud.fields import Item, Origin, origin_of
 from ...dependencies.cloud.naming import policy_of, raw
 from ...engine.errors import WaitingError
 from ...engine.objects import Object
 from ...kube.namespaces import is_terminating
+from .fields import TABLE
 from .replicas.calls import ReplicaCalls
 from .replicas.found import REPLICAS
 
 COPIES = Copies("DB snapshot", "describe_db_snapshots", "DBSnapshotIdentifier", "DBSnapshots", "Status")
+_DECLARED, _BY_HAND = "spec.database.rds.deletionProtection", "somebody protected it in AWS"
+_PROTECTION = next(field for field in TABLE if field.name == "deletionProtection")
 
 
 async def delete(ending: Ending, replicas: ReplicaCalls, owner: Object, name: str, item: Item | None) -> str:
@@ -35,25 +40,42 @@ async def delete(ending: Ending, replicas: ReplicaCalls, owner: Object, name: st
     beside = " with its read replicas" if item.get(REPLICAS) else ""
     if policy is DeletionPolicy.RETAIN:
         return await ending.kept(owner, name, host, "deletionPolicy Retain", beside)
-    if item.get("DeletionProtection") and raw(owner, "spec", "database", "rds", "deletionProtection") is not False:
+    protection = await _protection(ending, owner, item)
+    if protection:
         if await is_terminating(ending.kube, namespace):
-            why = "spec.database.rds.deletionProtection, and the whole namespace goes"
-            return await ending.kept(owner, name, host, why, beside)
-        raise _protected(owner, name)
+            return await ending.kept(owner, name, host, f"{protection}, and the whole namespace goes", beside)
+        raise _protected(owner, name, protection)
     region = raw(owner, "spec", "aws", "region")
     if item.get(REPLICAS):
         await replicas.let_go(item, uid, region, await is_terminating(ending.kube, namespace))
     return await ending.go(owner, name, item, host, _asking(ending, region, item), copied=True)
 
 
-def _protected(owner: Object, name: str) -> WaitingError:
+async def _protection(ending: Ending, owner: Object, item: Item) -> str:
+    """What keeps the instance from being deleted; "" for nothing.
+
+    Of one that AWS protects though the spec doesn't ask for that, what a tick would do to it decides: it is set back
+    or left.
+    """
+    if raw(owner, "spec", "database", "rds", "deletionProtection") is not False:
+        return _DECLARED
+    if not item.get("DeletionProtection"):
+        return ""
+    origin = origin_of(_PROTECTION, False, agreed_of(await ending.secrets.of(owner)))
+    corrected = origin is Origin.HAND and raw(owner, "spec", "driftPolicy") != DriftPolicy.REPORT
+    return "" if origin is Origin.SPEC or corrected else _BY_HAND
+
+
+def _protected(owner: Object, name: str, protection: str) -> WaitingError:
     copy = " after a final snapshot" if policy_of(owner) is DeletionPolicy.SNAPSHOT else ""
+    command = f"aws rds modify-db-instance --db-instance-identifier {name} --no-deletion-protection"
+    if protection == _DECLARED:
+        patch = '\'{"spec":{"database":{"rds":{"deletionProtection":false}}}}\''
+        command = f"kubectl patch ttd {owner['metadata']['name']} --type merge -p {patch}"
     return WaitingError(
         Reason.DELETION_PROTECTED,
-        f"DB instance {name} is protected against deletion. To let it go{copy}: kubectl patch ttd "
-        f"{owner['metadata']['name']} --type merge -p "
-        '\'{"spec":{"database":{"rds":{"deletionProtection":false}}}}\'. To keep it, set spec.deletionPolicy to '
-        "Retain.",
+        f"DB instance {name} is protected against deletion ({protection}). To let it go{copy}: {command}. To keep it, "
+        "set spec.deletionPolicy to Retain.",
         retry_after=ASKED_AGAIN_SECONDS,
     )
 

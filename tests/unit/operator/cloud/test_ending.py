@@ -209,6 +209,48 @@ async def test_of_what_was_never_asked_for_nothing_is_told() -> None:
     assert await ended(RDS, Account(), demo(), namespace_alone) == ""
 
 
+@pytest.mark.parametrize(
+    ("declared", "in_aws", "agreed", "drift", "words"),
+    [
+        (
+            True,
+            True,
+            True,
+            "Correct",
+            "(spec.database.rds.deletionProtection). To let it go after a final snapshot: ku",
+        ),
+        (True, False, None, "Correct", "DeletionProtected: "),
+        (None, False, None, "Report", "DeletionProtected: "),
+        (False, True, True, "Correct", "Deleting: "),
+        (False, True, True, "Report", "Deleting: "),
+        (False, True, False, "Correct", "Deleting: "),
+        (
+            False,
+            True,
+            False,
+            "Report",
+            "aws rds modify-db-instance --db-instance-identifier kind-shop-demo --no-deletion",
+        ),
+        (False, True, None, "Correct", "(somebody protected it in AWS)"),
+        (False, False, None, "Report", "Deleting: "),
+    ],
+)
+async def test_protection_holds_by_the_spec_and_by_whoever_protected_it(
+    declared: bool | None, in_aws: bool, agreed: bool | None, drift: str, words: str
+) -> None:
+    """`agreed` is what AWS was last seen to have as declared; None where it never was, as of an adopted one."""
+    rds = {} if declared is None else {"deletionProtection": declared}
+    obj = demo(database={"provider": "RDS", "rds": rds}, driftPolicy=drift)
+    kept = credentials("database", agreed={} if agreed is None else {"deletionProtection": agreed})
+    account = Account(instance(DeletionProtection=in_aws))
+    assert words in await ended(RDS, account, obj, kept)
+    going = words == "Deleting: "
+    assert account.asked == (["modify_db_instance"] if in_aws and going else []) + ["delete_db_instance"] * going
+    if not going:
+        assert "is kept" in await ended(RDS, account, obj, kept, going=True)
+        assert account.asked == []
+
+
 @pytest.mark.parametrize("going", [False, True])
 async def test_credentials_are_saved_beside_somebody_elses_where_the_namespace_goes(going: bool) -> None:
     name = "tracetrack/kind/shop/demo/database"
