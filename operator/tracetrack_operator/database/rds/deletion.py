@@ -31,6 +31,7 @@ async def delete(ending: Ending, replicas: ReplicaCalls, owner: Object, name: st
     Its replicas go before it, and stay with it where it is kept. Raises WaitingError while something is under way.
     """
     if item is None:
+        await ending.settled(owner, name)
         return await ending.gone(owner, name)
     metadata, theirs = owner["metadata"], tag_map(item.get("TagList", []))
     uid, namespace, policy = metadata["uid"], metadata["namespace"], policy_of(owner)

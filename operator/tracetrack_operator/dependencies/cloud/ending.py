@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from ...api.conditions import Reason
 from ...api.deployment import DeletionPolicy
@@ -21,6 +22,7 @@ ASKED_AGAIN_SECONDS = 60.0
 """After which what a person has to act on is tried again."""
 _AT_REST = frozenset({"stopped"})
 _KEY_UNUSABLE = frozenset({"KMSKeyNotAccessibleFault"})
+_CREATIONS = ("create_", "restore_")
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,18 @@ class Ending:
         """Save its credentials, reached at `host`; gives what became of it, `beside` told with it."""
         where = await self.secrets.outlive(owner, host)
         return f"{self.what(name)} is kept{beside} ({why}). {where}"
+
+    async def settled(self, owner: Object, name: str) -> None:
+        """Of what AWS doesn't show: raises WaitingError while it was asked for so lately that it may yet appear."""
+        since = self.calls.changes.now().timestamp() - 2 * self.calls.pause
+        begun = self.calls.changes.of(owner["metadata"]["uid"], {})
+        asked = begun is not None and begun.operation.startswith(_CREATIONS) and begun.at.timestamp() > since
+        # The answer may have been lost, with the operator that asked; the credentials are saved right before.
+        saved = await self.secrets.of(owner)
+        made = str((saved or {}).get("metadata", {}).get("creationTimestamp") or "")
+        if asked or (made and datetime.fromisoformat(made).timestamp() > since):
+            told = f"{self.what(name)} was asked for a moment ago, and AWS may not show it yet."
+            raise WaitingError(Reason.DELETING, told, retry_after=self.calls.pause)
 
     async def gone(self, owner: Object, name: str) -> str:
         """What became of the data of what isn't there any more.

@@ -16,6 +16,7 @@ from tracetrack_operator.aws.errors import AwsAlreadyExists, AwsConflict, AwsErr
 from tracetrack_operator.aws.inventory import Inventory
 from tracetrack_operator.aws.ownership import tag_list, tags
 from tracetrack_operator.database.rds import RDS
+from tracetrack_operator.database.rds.provider import CreateInstance
 from tracetrack_operator.dependencies.cloud.provider import CloudProvider
 from tracetrack_operator.engine.errors import WaitingError
 from tracetrack_operator.engine.objects import Object
@@ -249,6 +250,27 @@ async def test_protection_holds_by_the_spec_and_by_whoever_protected_it(
     if not going:
         assert "is kept" in await ended(RDS, account, obj, kept, going=True)
         assert account.asked == []
+
+
+@pytest.mark.parametrize("kind", [RDS])
+@pytest.mark.parametrize(("age", "waits"), [(5.0, True), (25.0, False)])
+async def test_what_was_asked_for_a_moment_ago_may_not_be_shown_yet(
+    kind: type[CloudProvider], age: float, waits: bool
+) -> None:
+    component = "database" if kind is RDS else "cache"
+    told = await ended(kind, Account(), demo(deletionPolicy="Delete"), credentials(component, age))
+    assert ("was asked for a moment ago" in told) is waits
+
+
+async def test_nor_what_this_operator_asked_for_with_older_credentials() -> None:
+    account = Account(None)
+    rds, _ = provider(RDS, account, credentials("database"))
+    calls = rds.calls()
+    calls.changes.begin(
+        "uid-demo", CreateInstance("x", "rds", "create_db_instance", None, {}, name=NAME, uid="uid-demo"), NOW
+    )
+    with pytest.raises(WaitingError, match="was asked for a moment ago"):
+        await rds.delete(demo())
 
 
 @pytest.mark.parametrize("going", [False, True])
