@@ -288,8 +288,11 @@ class ElastiCache(CloudProvider):
         region, name = raw(owner, "spec", "aws", "region"), self.identifier(owner)
         if NAMING.is_bound(owner):
             return f"Replication group {name} is left untouched: it was bound, not managed."
-        item = await self.live(name, region)
-        found = await self._inventory.cache_tags(item, region) if item is not None else {}
+        item, found = await self.live(name, region), dict[str, str]()
+        if item is not None:
+            # Whose it is counts now.
+            self._inventory.forget_tags(self.arn(item))
+            found = await self._inventory.cache_tags(item, region)
         mine = found.get(UID) == owner["metadata"]["uid"]
         if not mine and raw(owner, *NAMING.section, "authentication") == CacheAuthentication.USERS:
             await self._users.remove(owner, name, region)

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from tests.unit.operator.cloud.test_elasticache import ITEM as GROUP
 from tests.unit.operator.cloud.test_rds import ITEM as INSTANCE
 from tests.unit.operator.deployment.factory import owner, stored
 from tests.unit.operator.deployment.test_writing import LiveKube
 from tracetrack_operator.aws.errors import AwsAlreadyExists, AwsConflict, AwsError, AwsNotFound, AwsThrottled
 from tracetrack_operator.aws.inventory import Inventory
 from tracetrack_operator.aws.ownership import tag_list, tags
+from tracetrack_operator.cache.elasticache import ElastiCache
 from tracetrack_operator.database.rds import RDS
 from tracetrack_operator.database.rds.provider import CreateInstance
 from tracetrack_operator.dependencies.cloud.provider import CloudProvider
@@ -271,6 +273,15 @@ async def test_nor_what_this_operator_asked_for_with_older_credentials() -> None
     )
     with pytest.raises(WaitingError, match="was asked for a moment ago"):
         await rds.delete(demo())
+
+
+async def test_whose_a_cache_is_is_read_anew() -> None:
+    account = Account(GROUP)
+    elasticache, inventory = provider(ElastiCache, account, credentials("cache"))
+    await inventory.cache_tags(GROUP, None)
+    account.labels = OTHERS
+    assert "belongs to shop/else" in await elasticache.delete(demo())
+    assert account.made == []
 
 
 @pytest.mark.parametrize("going", [False, True])
