@@ -264,10 +264,9 @@ class TraceTrackDeploymentSpec(ApiModel):
     )
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.SNAPSHOT,
-        description="What becomes of the data when this object is deleted. Snapshot: the database goes once a "
-        "final snapshot "
-        "is available; Embedded volumes are kept. Retain: database, cache and volumes stay. Delete: they go, "
-        "without a copy.",
+        description="What becomes of the data when this object is deleted. Snapshot: database and cache go once a "
+        "final snapshot of each is available; Embedded volumes are kept. Retain: database, cache and volumes stay. "
+        "Delete: they go, without a copy.",
     )
     suspend: bool = Field(
         default=False, description="Leave everything as it is until this is false again. Deletion still works."

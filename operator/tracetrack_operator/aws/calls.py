@@ -107,6 +107,7 @@ _TYPE = ("iot:{region}:{account}:thingtype/*",)
 _SECRET = ("secretsmanager:{region}:{account}:secret:tracetrack/{cluster}/*",)
 _DB = ("rds:{region}:{account}:db:*",)
 _DB_SNAPSHOT = ("rds:{region}:{account}:snapshot:*-final-*",)
+_CACHE_SNAPSHOT = ("elasticache:{region}:{account}:snapshot:*-final-*",)
 _DB_NETWORK = ("rds:{region}:{account}:subgrp:*", "rds:{region}:{account}:pg:*", "rds:{region}:{account}:og:*")
 _UPGRADE = ("rds:{region}:{account}:deployment:*",)
 _CACHE = ("elasticache:{region}:{account}:replicationgroup:*",)
@@ -293,8 +294,27 @@ _TABLE = (
         for operation, action in (
             ("increase_replica_count", "elasticache:IncreaseReplicaCount"),
             ("decrease_replica_count", "elasticache:DecreaseReplicaCount"),
-            ("delete_replication_group", "elasticache:DeleteReplicationGroup"),
         )
+    ),
+    Call(
+        "elasticache",
+        "delete_replication_group",
+        "elasticache:DeleteReplicationGroup",
+        10,
+        _CACHE,
+        tagged=Tagged.OURS,
+        beside=_CACHE_SNAPSHOT,
+        grants=(
+            Grant(("elasticache:CreateSnapshot",), _CACHE, Tagged.OURS),
+            Grant(("elasticache:CreateSnapshot",), _CACHE_SNAPSHOT),
+        ),
+    ),
+    Call(
+        "elasticache",
+        "describe_snapshots",
+        "elasticache:DescribeSnapshots",
+        10,
+        ("elasticache:{region}:{account}:snapshot:*",),
     ),
     Call(
         "elasticache",

@@ -33,6 +33,9 @@ def begin(estate: Estate, backend: Any, group: Any, name: str, **options: Any) -
     recorded = {"kms_key_id": None, "tags": None, **options}
     snapshot = _moto_create(backend, name, group.replication_group_id, None, **recorded)
     snapshot.ready_at = clock.now() + estate.settings.modify_seconds
+    if estate.settings.backing == "shared":
+        # Others' data are in there too: it stays a record.
+        return lambda server: None
     snapshot.copying = True
 
     def copy(server: RedisServer) -> None:

@@ -85,6 +85,8 @@ def test_made_awaited_bound_and_deleted_with_a_final_snapshot(shop: Shop, aws: E
     assert group(aws, name[:40]) is None
     snapshots = aws.client("rds").describe_db_snapshots(DBSnapshotIdentifier=f"{name}-final-{uid[:8]}")["DBSnapshots"]
     assert [snapshot["Status"] for snapshot in snapshots] == ["available"]
+    (kept,) = aws.client("elasticache").describe_snapshots(ReplicationGroupId=name[:40])["Snapshots"]
+    assert (kept["SnapshotName"], kept["SnapshotStatus"]) == (f"{name}-final-{uid[:8]}", "available")
     told = eventually(lambda: shop.events("CleanedUp"))
     assert any(f"{name}-final-{uid[:8]}" in event["message"] for event in told)
 

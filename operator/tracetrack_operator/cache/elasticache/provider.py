@@ -10,11 +10,12 @@ from ...api.cache import CacheAuthentication, ElastiCacheCache
 from ...api.cloud import Management
 from ...api.conditions import Reason
 from ...api.deployment import DeletionPolicy
-from ...aws.errors import AwsConflict, AwsNotFound
+from ...aws.errors import AwsNotFound
 from ...aws.ownership import UID, describe_owner, tag_list, tags
 from ...dependencies.binding import CacheBinding
 from ...dependencies.cloud.access import Keeper, Seat
 from ...dependencies.cloud.actions import Adopt, Create, Creation, Modify
+from ...dependencies.cloud.ending import Copies, Ending
 from ...dependencies.cloud.facts import Facts
 from ...dependencies.cloud.fields import Comparison, Difference, Field, Item
 from ...dependencies.cloud.naming import Naming, authorities, policy_of, raw
@@ -23,7 +24,6 @@ from ...dependencies.cloud.provider import CloudProvider
 from ...dependencies.external import required
 from ...dependencies.protocol import Scope, Verdict
 from ...dependencies.rotation import Kept, told
-from ...engine.errors import WaitingError
 from ...engine.objects import Object
 from ...engine.plan import Executor
 from ...manifests.parent import CACHE
@@ -55,6 +55,8 @@ NAMING = Naming(
     changeable=frozenset({"available"}),
     broken=frozenset({"create-failed"}),
 )
+COPIES = Copies("cache snapshot", "describe_snapshots", "SnapshotName", "Snapshots", "SnapshotStatus")
+_WITHOUT_SNAPSHOTS = frozenset({"cache.t1.micro"})
 _FAILOVER = frozenset({"automaticFailover", "multiAZ"})
 _NOT_AT_CREATION = frozenset({"replicas", AUTHENTICATION, "accessString", "userIds"})
 
@@ -284,12 +286,14 @@ class ElastiCache(CloudProvider):
         }
 
     async def delete(self, owner: Object) -> str:
-        """A cache holds nothing that isn't in the database, so Snapshot deletes it like Delete does."""
         region, name = raw(owner, "spec", "aws", "region"), self.identifier(owner)
         if NAMING.is_bound(owner):
             return f"Replication group {name} is left untouched: it was bound, not managed."
+        ending = Ending(self.calls(), self._kube, self._secrets, NAMING, COPIES)
         item, found = await self.live(name, region), dict[str, str]()
-        if item is not None:
+        if item is None:
+            await ending.settled(owner, name)
+        else:
             # Whose it is counts now.
             self._inventory.forget_tags(self.arn(item))
             found = await self._inventory.cache_tags(item, region)
@@ -297,21 +301,21 @@ class ElastiCache(CloudProvider):
         if not mine and raw(owner, *NAMING.section, "authentication") == CacheAuthentication.USERS:
             await self._users.remove(owner, name, region)
         if item is None:
-            await self._secrets.forget(owner)
-            return ""
+            return await ending.gone(owner, name)
         if not mine:
             return f"Replication group {name} is left untouched: it belongs to {describe_owner(found)}."
+        host = str(_writable(item).get("Address", ""))
         if policy_of(owner) is DeletionPolicy.RETAIN:
-            where = await self._secrets.outlive(owner, _writable(item).get("Address", ""))
-            return f"Replication group {name} is kept (deletionPolicy Retain). {where}"
-        if item.get("Status", "") != "deleting":
-            try:
-                await self._aws.call("elasticache", "delete_replication_group", region=region, ReplicationGroupId=name)
-            except (AwsConflict, AwsNotFound):
-                pass
-            finally:
-                self._inventory.expire("elasticache", region, name)
-        raise WaitingError("Deleting", f"Replication group {name} is going.", retry_after=self._changing)
+            return await ending.kept(owner, name, host, "deletionPolicy Retain")
+        copied = item.get("Status") not in NAMING.broken and item.get("CacheNodeType") not in _WITHOUT_SNAPSHOTS
+
+        async def ask(snapshot: str) -> None:
+            final = {"FinalSnapshotIdentifier": snapshot} if snapshot else {}
+            await self._aws.call(
+                "elasticache", "delete_replication_group", region=region, ReplicationGroupId=name, **final
+            )
+
+        return await ending.go(owner, name, item, host, ask, copied)
 
 
 def _with_users(section: ElastiCacheCache) -> bool:

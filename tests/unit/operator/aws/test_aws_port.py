@@ -230,7 +230,9 @@ class TestPolicy:
         about = [s for s in statements if any(fnmatchcase(object_, r) for r in s["Resource"])]
         assert [s["Condition"] for s in about] == [condition]
 
-    @pytest.mark.parametrize(("action", "source"), [("rds:CreateDBSnapshot", "db")])
+    @pytest.mark.parametrize(
+        ("action", "source"), [("rds:CreateDBSnapshot", "db"), ("elasticache:CreateSnapshot", "replicationgroup")]
+    )
     def test_a_final_snapshot_is_made_of_what_has_our_tag(self, action: str, source: str) -> None:
         """AWS wants the right to it of whoever deletes with one."""
         service = action.partition(":")[0]

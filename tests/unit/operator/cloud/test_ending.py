@@ -187,7 +187,7 @@ async def test_a_snapshot_of_that_name_is_looked_at(snapshot: str, going: bool, 
     assert (await ended(RDS, account, demo(), going=going)).startswith(words)
 
 
-@pytest.mark.parametrize("kind", [RDS])
+@pytest.mark.parametrize("kind", [RDS, ElastiCache])
 @pytest.mark.parametrize(
     ("snapshot", "policy", "going", "words"),
     [
@@ -254,7 +254,7 @@ async def test_protection_holds_by_the_spec_and_by_whoever_protected_it(
         assert account.asked == []
 
 
-@pytest.mark.parametrize("kind", [RDS])
+@pytest.mark.parametrize("kind", [RDS, ElastiCache])
 @pytest.mark.parametrize(("age", "waits"), [(5.0, True), (25.0, False)])
 async def test_what_was_asked_for_a_moment_ago_may_not_be_shown_yet(
     kind: type[CloudProvider], age: float, waits: bool
@@ -273,6 +273,25 @@ async def test_nor_what_this_operator_asked_for_with_older_credentials() -> None
     )
     with pytest.raises(WaitingError, match="was asked for a moment ago"):
         await rds.delete(demo())
+
+
+@pytest.mark.parametrize(
+    ("more", "policy", "given", "words"),
+    [
+        ({}, "Snapshot", {"FinalSnapshotIdentifier": FINAL}, f"it goes after its final snapshot {FINAL}"),
+        ({}, "Delete", {}, "it goes without a copy"),
+        ({"CacheNodeType": "cache.t1.micro"}, "Snapshot", {}, "it goes without a copy"),
+        ({"Status": "create-failed"}, "Snapshot", {}, "it goes without a copy"),
+        ({"Status": "deleting"}, "Snapshot", None, "it goes after"),
+    ],
+)
+async def test_a_cache_goes_with_a_final_snapshot_where_it_can_have_one(
+    more: dict[str, Any], policy: str, given: dict[str, Any] | None, words: str
+) -> None:
+    account = Account({**GROUP, **more})
+    assert words in await ended(ElastiCache, account, demo(deletionPolicy=policy))
+    wanted = [] if given is None else [("delete_replication_group", {"ReplicationGroupId": NAME, **given})]
+    assert account.made == wanted
 
 
 async def test_whose_a_cache_is_is_read_anew() -> None:
