@@ -226,6 +226,10 @@ class Emulator:
         """How many seconds single describes show what was before a write: {"rds:DescribeDBInstances": 0.5}."""
         self.control("PUT", "stale", calls)
 
+    def trouble(self, identifier: str, state: str) -> None:
+        """Show a DB instance that is available in a state that only a person could mend, such as storage-full."""
+        self.control("PUT", "trouble", {identifier: state})
+
     def maintenance(
         self, service: Literal["rds", "elasticache"], identifier: str | None = None, *, minor_versions: bool = False
     ) -> list[str]:

@@ -162,7 +162,8 @@ class Estate:
     """Makes and ends the backings, and knows the delays. `reset_emulator` empties moto, after the servers are stopped.
 
     `windows` opens the maintenance windows of a service; `views` is what describes still show of what has changed;
-    `bases` has the copies that the write-ahead logs of running databases begin from. Who adds to moto's objects, takes
+    `bases` has the copies that the write-ahead logs of running databases begin from, `troubles` the states of instances
+    that only a person could mend. Who adds to moto's objects, takes
     from them or lists them holds `lock`.
     """
 
@@ -171,6 +172,7 @@ class Estate:
     ) -> None:
         self.settings = settings
         self.windows: dict[str, Window] = {}
+        self.troubles: dict[str, str] = {}
         self.views = Views(settings.stale_seconds)
         self.bases: dict[PostgresServer, PostgresServer] = {}
         self.lock = threading.RLock()
@@ -359,6 +361,7 @@ class Estate:
         clock.go()
         self._clear()
         self.settings = self._given
+        self.troubles.clear()
         self.views.reset(self.settings.stale_seconds)
         self._reset_emulator()
 

@@ -139,6 +139,7 @@ class Server:
             ("PUT", "quotas"): self._quotas,
             ("PUT", "clock"): self._clock,
             ("PUT", "stale"): self._stale,
+            ("PUT", "trouble"): self._trouble,
             ("POST", "maintenance"): self._maintenance,
             ("POST", "reset"): self._reset,
         }
@@ -212,6 +213,10 @@ class Server:
             self.estate.views.set(await request.json())
         except ValueError as wrong:
             return web.json_response({"error": str(wrong)}, status=400)
+        return web.json_response({})
+
+    async def _trouble(self, request: web.Request) -> web.Response:
+        self.estate.troubles.update(await request.json())
         return web.json_response({})
 
     async def _maintenance(self, request: web.Request) -> web.Response:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.controlplane import ControlPlane
+from tests.cluster.controlplane import ApiError, ControlPlane
 from tests.integration.operator import rbac
 from tests.integration.operator.process import OperatorProcess
 
@@ -46,7 +46,11 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     name = f"test-{uuid.uuid4().hex[:10]}"
     control_plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
-    control_plane.request("DELETE", f"/api/v1/namespaces/{name}")
+    try:
+        control_plane.request("DELETE", f"/api/v1/namespaces/{name}")
+    except ApiError as error:
+        if error.status != 404:
+            raise
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

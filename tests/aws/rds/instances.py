@@ -123,7 +123,7 @@ def _key(instance: Any, alias: str) -> str:
     return f"arn:{instance.partition}:kms:{instance.region}:{instance.account_id}:alias/aws/{alias}"
 
 
-def _status(instance: Any) -> str:
+def _status(estate: Estate, instance: Any) -> str:
     frozen = instance.__dict__.get("frozen")
     if frozen is not None:
         return str(frozen["status"])
@@ -131,7 +131,7 @@ def _status(instance: Any) -> str:
     shown = str(backing.status if backing else instance.__dict__.get("_status"))
     if shown == "available" and clock.now() < instance.__dict__.get("optimizing_until", 0.0):
         return "storage-optimization"
-    return shown
+    return estate.troubles.get(instance.db_instance_identifier, shown) if shown == "available" else shown
 
 
 def _endpoint(estate: Estate, instance: Any) -> dict[str, Any] | None:
@@ -167,7 +167,9 @@ def _second_zone(instance: Any) -> str | None:
 def install(estate: Estate) -> None:
     moto_backup: Callable[..., Any] = DBInstance.save_automated_backup
     cls: Any = DBInstance
-    cls.status = property(_status, lambda self, value: self.__dict__.__setitem__("_status", value))
+    cls.status = property(
+        lambda self: _status(estate, self), lambda self, value: self.__dict__.__setitem__("_status", value)
+    )
     cls.endpoint = property(lambda self: _endpoint(estate, self))
     cls.pending_modified_values = property(lambda self: self.__dict__.get("pending", {}))
     cls.latest_restorable_time = property(_restorable)

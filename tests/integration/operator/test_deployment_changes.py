@@ -184,24 +184,6 @@ def test_an_instance_that_is_bound_is_used_and_left_alone(shop: Shop, aws: Emula
     assert any("left untouched" in event["message"] for event in shop.events("CleanedUp"))
 
 
-def test_a_protected_instance_is_deleted_once_it_no_longer_is(shop: Shop, aws: Emulator) -> None:
-    name = made(shop, aws, database=rds(deletionProtection=True))
-    shop.delete("tracetrackdeployments", "demo")
-    told = shop.wait("Ready", "False", "DeletionProtected")
-    assert "kubectl patch ttd demo" in told["message"]
-    assert (instance(aws, name) or {})["DeletionProtection"] is True
-    shop.change("tracetrackdeployments", "demo", database=rds(deletionProtection=False))
-    eventually(lambda: shop.find("tracetrackdeployments", "demo") is None, 60)
-    assert instance(aws, name) is None
-
-
-def test_a_namespace_goes_and_its_protected_instance_stays(shop: Shop, aws: Emulator) -> None:
-    name = made(shop, aws, database=rds(deletionProtection=True))
-    shop.control_plane.kubectl("delete", "namespace", shop.namespace, "--wait=false")
-    eventually(lambda: shop.find("tracetrackdeployments", "demo") is None, 60)
-    assert (instance(aws, name) or {})["DBInstanceStatus"] == "available"
-
-
 def test_an_answer_that_is_lost_is_no_second_change(shop: Shop, aws: Emulator) -> None:
     name = made(shop, aws)
     aws.faults.add("rds", "ModifyDBInstance", kind="lost", times=1)
