@@ -30,6 +30,12 @@ def annotations_of(obj: Mapping[str, Any]) -> dict[str, str]:
     return obj["metadata"].get("annotations") or {}
 
 
+def generation_of(obj: Mapping[str, Any]) -> int:
+    """How often the spec was changed; 0 when the object doesn't tell."""
+    found: int = obj["metadata"].get("generation", 0)
+    return found
+
+
 def uid_of(obj: Mapping[str, Any]) -> str:
     return str(obj["metadata"].get("uid", ""))
 

@@ -201,6 +201,21 @@ def test_a_refused_change_is_told_and_the_database_serves_on(shop: Shop, aws: Em
     aws.faults.clear()
 
 
+def test_a_growth_that_rds_does_not_take_yet_keeps_nothing_else_from_being_made(shop: Shop, aws: Emulator) -> None:
+    name = made(shop, aws, database=rds(maxAllocatedStorageGiB=30))
+    shop.change("tracetrackdeployments", "demo", database=rds(allocatedStorageGiB=40, maxAllocatedStorageGiB=100))
+    eventually(lambda: (instance(aws, name) or {})["AllocatedStorage"] == 40)
+    shop.wait("Synced", "True", timeout=60)
+    grown = rds(allocatedStorageGiB=80, maxAllocatedStorageGiB=100, backupRetentionDays=14)
+    shop.change("tracetrackdeployments", "demo", database=grown)
+    eventually(lambda: (instance(aws, name) or {})["BackupRetentionPeriod"] == 14)
+    shop.wait("Synced", "False", "AwsInvalidRequest", "allocatedStorageGiB 40 → 80 (online)")
+    assert shop.conditions()["DatabaseReady"]["status"] == "True"
+    aws.clock(storage_cooldown_seconds=0)
+    shop.wait("Synced", "True", timeout=60)
+    assert (instance(aws, name) or {})["AllocatedStorage"] == 80
+
+
 def test_a_cache_gets_a_replica_and_then_fails_over_by_itself(shop: Shop, aws: Emulator) -> None:
     shop.deploy(cache=ELASTICACHE)
     shop.wait("CacheReady", "True", timeout=60)

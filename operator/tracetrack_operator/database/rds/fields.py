@@ -5,14 +5,16 @@ Classes after "Settings for DB instances" in the Amazon RDS User Guide: what its
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from ...dependencies.cloud.fields import Field, Item, Origin
+from ...dependencies.cloud.fields import Difference, Field, Item, Origin
 from ...engine.plan import Disruption
 
 MODIFY = "modify_db_instance"
 REBOOT = "reboot_db_instance"
 STORAGE = "storage"
+LIMIT = "maxAllocatedStorageGiB"
 MASTER_CREDENTIALS = "masterCredentials"
 MASTER_SECRET_KEY = "masterSecretKmsKeyId"  # noqa: S105
 GENERATED, MANAGED_BY_RDS = "Generated", "ManagedByRDS"
@@ -67,6 +69,22 @@ def _limit(item: Item) -> int:
     """0 stands for a storage that doesn't grow by itself."""
     limit, size = int(item.get("MaxAllocatedStorage") or 0), int(item.get("AllocatedStorage") or 0)
     return limit if limit > size else 0
+
+
+def with_storage(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of one call, of which a limit that turns growing off is the size that there will be."""
+    size, limit = (values.get(name) for name in ("AllocatedStorage", "MaxAllocatedStorage"))
+    return {**values, "MaxAllocatedStorage": max(size, limit)} if size and limit else values
+
+
+def ready_for(difference: Difference, item: Item, others: Iterable[Difference]) -> bool:
+    """False while the last change of the storage is under way, or a parameter group is about to be replaced."""
+    field, names = difference.field, {each.field.name for each in others}
+    if field.operation == REBOOT:
+        return "parameterGroupName" not in names
+    if field.group != STORAGE or item.get("DBInstanceStatus") != "storage-optimization":
+        return True
+    return field.name == LIMIT and "allocatedStorageGiB" not in names
 
 
 def _same_key(actual: str, wanted: str) -> bool:
@@ -124,13 +142,14 @@ TABLE: tuple[Field, ...] = (
         group=STORAGE,
     ),
     Field(
-        "maxAllocatedStorageGiB",
+        LIMIT,
         "MaxAllocatedStorage",
         _limit,
         Disruption.ONLINE,
         MODIFY,
-        "a limit only.",
+        "a limit only; goes with a growth of the storage, which has to fit in.",
         send=lambda wanted, item: wanted or item["AllocatedStorage"],
+        group=STORAGE,
     ),
     Field("storageIops", "Iops", _told("Iops"), Disruption.ONLINE, MODIFY, "changed while in use.", group=STORAGE),
     Field(

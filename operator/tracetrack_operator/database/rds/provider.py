@@ -28,7 +28,7 @@ from ...dependencies.cloud.provider import CloudProvider
 from ...dependencies.external import required
 from ...dependencies.generated import GeneratedSecrets
 from ...dependencies.protocol import Dependency, Scope, Verdict
-from ...engine.objects import Object, annotations_of
+from ...engine.objects import Object, annotations_of, generation_of
 from ...engine.plan import Executor
 from ...engine.ports import KubePort
 from ...manifests.parent import DATABASE
@@ -39,7 +39,7 @@ from . import deletion
 from .creation import creation
 from .declared import declared, modify_parameters
 from .facts import RDSFacts
-from .fields import PASSWORD, REBOOT, TABLE, master_secret
+from .fields import PASSWORD, TABLE, master_secret, ready_for, with_storage
 from .logins import Logins
 from .mastersecret import ManagedSecrets, impaired
 from .replicas.calls import ReplicaCalls
@@ -144,7 +144,15 @@ class RDS(CloudProvider):
         remembered = facts.agreed.get(REMEMBERED)
         agreed = remembered if isinstance(remembered, dict) else {}
         return await look(
-            scope.parent, wanted, facts.item, facts.binding, agreed, listing, self._asked, self._replica_checks
+            scope.parent,
+            wanted,
+            facts.item,
+            facts.binding,
+            agreed,
+            listing,
+            self._asked,
+            lambda uid: self._refusals.of(uid, generation_of(scope.owner)),
+            self._replica_checks,
         )
 
     def _is_made(self, scope: Scope, facts: Facts) -> bool:
@@ -319,16 +327,13 @@ class RDS(CloudProvider):
         return modify_parameters(name, field, values, secret)
 
     def ready_for(self, difference: Difference, item: Item, differences: tuple[Difference, ...]) -> bool:
-        state = item.get("DBInstanceStatus")
         if difference.field.name == "backupRetentionDays" and not difference.wanted and item.get(REPLICAS):
             # The replicas go first.
             return False
-        if difference.field.group == "storage" and state == "storage-optimization":
-            return False
-        # A group that is about to be replaced needs no restart of its own.
-        return difference.field.operation != REBOOT or not any(
-            d.field.name == "parameterGroupName" for d in differences
-        )
+        return ready_for(difference, item, differences)
+
+    def completed(self, values: dict[str, Any], item: Item) -> dict[str, Any]:
+        return with_storage(values)
 
     def details(self, item: Item) -> dict[str, Any]:
         restorable = item.get("LatestRestorableTime")

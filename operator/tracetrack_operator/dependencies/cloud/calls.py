@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...api.conditions import Reason
 from ...aws.client import AwsPort
-from ...aws.errors import AwsAlreadyExists, AwsConflict, AwsNotFound, AwsThrottled
+from ...aws.errors import AwsAlreadyExists, AwsConflict, AwsError, AwsNotFound, AwsThrottled
 from ...aws.inventory import Inventory
 from ...aws.ownership import UID, describe_owner, tag_map
 from ...engine.errors import ReconcileError, TerminalError, WaitingError
@@ -17,6 +17,7 @@ from .actions import Adopt, CloudCall, Create, Modify
 from .asked import Asked
 from .durations import Changes
 from .fields import Item
+from .refusals import Refusals
 
 _SOURCES = frozenset({"DBSnapshotNotFound", "DBInstanceNotFound"})
 """Codes for what a new object should have begun with."""
@@ -35,6 +36,7 @@ class CloudCalls:
     arn: Callable[[Item], str]
     pause: float
     answered: str
+    refusals: Refusals = field(default_factory=Refusals)
 
     async def create(self, action: Create) -> None:
         # It may exist by an earlier call whose answer was lost, or be somebody else's: the next look tells by the tags.
@@ -78,9 +80,15 @@ class CloudCalls:
                 Reason.MODIFYING, f"{action.what} takes no change now: {error.message}", retry_after=self.pause
             ) from error
         except TerminalError as error:
-            raise TerminalError(
-                error.reason, f"AWS refuses to {action.describe()}: {error.message}", error.remedy
-            ) from error
+            told = TerminalError(error.reason, f"AWS refuses to {action.describe()}: {error.message}", error.remedy)
+            self.refusals.remember(action.uid, action.asked, told)
+            raise told from error
+        except AwsError as error:
+            if isinstance(error, AwsNotFound) or error.reason == "AwsError":
+                # What it names isn't there, or is used up: others' changes needn't wait for that.
+                self.refusals.remember(action.uid, action.asked, error)
+            raise
+        self.refusals.forget(action.uid, action.asked)
         self.asked.remember(action.uid, action.asked)
         self.changes.begin(action.uid, action, started)
 

@@ -86,6 +86,10 @@ class CloudObject:
         """False while another change has to be through first."""
         return True
 
+    def completed(self, values: dict[str, Any], item: Item) -> dict[str, Any]:
+        """The values of one call by parameter, with what AWS wants to have beside them."""
+        return values
+
     def differences_of(self, comparison: Comparison) -> Comparison:
         """A provider's own word on what was found."""
         return comparison

@@ -13,7 +13,7 @@ from ...api.constants import ADOPT, APPROVE
 from ...aws.client import AwsPort
 from ...aws.inventory import Inventory
 from ...aws.ownership import UID, tag_list, tags
-from ...engine.objects import Object, annotations_of
+from ...engine.objects import Object, annotations_of, generation_of
 from ...engine.plan import Disruption, Executor
 from ...engine.ports import KubePort
 from ...settings import Settings
@@ -35,7 +35,8 @@ from .fields import Comparison, Difference, Item, compare, origin_of
 from .hooks import CloudObject
 from .naming import raw, waiting
 from .ownership import Ownership, asks_for_adoption, belongs_to_others, ownership
-from .sequence import batches
+from .refusals import Refusals
+from .sequence import in_turn
 from .sync import Rules, Sync, decide, key, verdict
 from .sync import waiting as held_back
 from .vault import Vault
@@ -70,6 +71,7 @@ class CloudProvider(CloudObject):
         self._asked = Asked()
         self._changes = Changes(clock)
         self._steady, self._changing = settings.aws_steady_seconds, settings.aws_changing_seconds
+        self._refusals = Refusals(2 * self._changing)
         self._keeper = self.keeper()
         # A reading that another object asked for wakes the owners of what it shows changed.
         self._resting = 2 * self._steady
@@ -85,6 +87,7 @@ class CloudProvider(CloudObject):
             self.arn,
             self._changing,
             self.naming.answered,
+            self._refusals,
         )
 
     def register(self, executor: Executor) -> None:
@@ -135,6 +138,7 @@ class CloudProvider(CloudObject):
             asked_at=asked_at,
             agreed=agreed_of(kept),
             asked=self._asked.of(uid),
+            refused=self._refusals.of(uid, generation_of(scope.owner)),
             now=self._clock(),
             problem=problem,
             access=access,
@@ -182,14 +186,14 @@ class CloudProvider(CloudObject):
         """An object that is ours and made: what differs from the spec is sorted, and the next call is made."""
         comparison = self.apart(scope, self._compare(scope, facts, item))
         rules = self._rules(scope, facts)
-        sync = decide(what, comparison.differences, facts.asked, rules)
+        sync = decide(what, comparison.differences, facts.asked, rules, facts.refused)
         changeable = state in self.naming.changeable
         prior = self.prior(scope, facts, sync.now)
 
         def ready(each: Difference, others: tuple[Difference, ...]) -> bool:
             return each.field.name not in prior.holds and self.ready_for(each, item, others)
 
-        sequence = batches(sync.now, comparison.differences, ready)
+        sequence = in_turn(sync.now, comparison.differences, ready, sync.denied)
         steps = tuple(self._modify(scope, facts, item, what, sync, batch.changes) for batch in sequence)
         first = 1 if changeable and sequence and sequence[0].able else 0
         upgrading = facts.access.kept.attempts is not None
@@ -208,7 +212,7 @@ class CloudProvider(CloudObject):
             **({"credentials": access.status} if access.status else {}),
             **({"lastFailover": moved.last} if moved.last else {}),
         }
-        quick = bool(sync.now or sync.asked or access.told or prior.steps) or not changeable
+        quick = bool(sync.under_way or access.told or prior.steps) or not changeable
         next_ = access.steps(steps[0] if first else None, changeable, facts.asked)
         # One at a time, as all that AWS is at work on.
         before = 1 if prior.steps and not next_ and changeable and not prior.problem else 0
@@ -225,7 +229,7 @@ class CloudProvider(CloudObject):
                 "reported": len(sync.reported),
                 "refused": len(sync.refused),
             },
-            look_again=self._changing if quick else found.look_again,
+            look_again=self._changing if quick else _soonest(found.look_again, sync.retry_after),
             noticed=_noticed(access, moved),
         )
 
@@ -238,7 +242,7 @@ class CloudProvider(CloudObject):
             each for each in (*sync.held, *sync.reported) if each.queued and each.field.operation == field.operation
         ]
         kept = {each.field.parameter: each.actual for each in queued}
-        sent = {each.field.parameter: each.field.send(each.wanted, item) for each in changes}
+        sent = self.completed({each.field.parameter: each.field.send(each.wanted, item) for each in changes}, item)
         worst = Disruption.REBOOT if any(e.disruption is Disruption.REBOOT for e in changes) else Disruption.ONLINE
         name = self.identifier(scope.owner)
         return self.modify_type(
@@ -273,7 +277,7 @@ class CloudProvider(CloudObject):
         text = scope.spec.maintenance_window or self.own_window(facts.item or {})
         return Rules(
             owner=scope.parent.name,
-            generation=scope.owner["metadata"].get("generation", 0),
+            generation=generation_of(scope.owner),
             policy=scope.spec.drift_policy,
             approvals=frozenset(annotations_of(scope.owner).get(APPROVE, "").replace(",", " ").split()),
             window=Window.parse(text) if text else None,
@@ -382,6 +386,10 @@ class CloudProvider(CloudObject):
 def _noticed(access: Access, moved: Failover) -> tuple[News, ...]:
     told = (News(CREDENTIALS_ROTATED, access.news), News(FAILED_OVER, moved.news))
     return tuple(each for each in told if each.message)
+
+
+def _soonest(*times: float | None) -> float | None:
+    return min((each for each in times if each is not None), default=None)
 
 
 def _changed(facts: Facts, done: bool) -> dict[str, Any]:

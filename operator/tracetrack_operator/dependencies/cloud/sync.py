@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ...api.cloud import DriftPolicy
@@ -13,6 +13,7 @@ from ...api.constants import APPROVE
 from ...engine.plan import Disruption
 from ..protocol import Held, Verdict
 from .fields import Difference, Origin
+from .refusals import Refused
 from .window import Window
 
 _DISRUPTIVE = frozenset({Disruption.REBOOT, Disruption.SWITCHOVER})
@@ -36,7 +37,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class Sync:
-    """`asked`: sent a moment ago, and AWS doesn't show it yet. `tokens` approve what is held and reported."""
+    """`asked`: sent a moment ago, and AWS doesn't show it yet. `tokens` approve what is held and reported.
+
+    `denied` is what AWS has said to some of what is due `now`.
+    """
 
     now: tuple[Difference, ...] = ()
     held: tuple[Difference, ...] = ()
@@ -44,10 +48,32 @@ class Sync:
     refused: tuple[Difference, ...] = ()
     asked: tuple[Difference, ...] = ()
     tokens: str = ""
+    denied: Refused = field(default_factory=dict)
+
+    @property
+    def coming(self) -> tuple[Difference, ...]:
+        """What AWS hasn't refused so far."""
+        return (*self.asked, *(each for each in self.now if key(each) not in self.denied))
+
+    @property
+    def under_way(self) -> bool:
+        """Whether something is done, or could be."""
+        return bool(self.coming) or any(not each.wait for each in self.denied.values())
+
+    @property
+    def retry_after(self) -> float | None:
+        """In seconds, until what was refused is tried again; None when nothing was."""
+        return min((each.wait for each in self.denied.values()), default=None)
 
 
-def decide(what: str, differences: Iterable[Difference], asked: frozenset[tuple[str, str]], rules: Rules) -> Sync:
-    """`asked` are (field, wanted) pairs that were sent a moment ago."""
+def decide(
+    what: str,
+    differences: Iterable[Difference],
+    asked: frozenset[tuple[str, str]],
+    rules: Rules,
+    denied: Refused,
+) -> Sync:
+    """`asked` are (field, wanted) pairs that were sent a moment ago, `denied` those that AWS refused."""
     found = tuple(differences)
     refused = tuple(each for each in found if each.disruption is Disruption.REPLACE)
     waiting = tuple(each for each in found if each not in refused and key(each) in asked)
@@ -62,7 +88,8 @@ def decide(what: str, differences: Iterable[Difference], asked: frozenset[tuple[
     held = [each for each in rest if each not in reported and not approved[key(each)] and _is_held(each, rules)]
     now = tuple(each for each in rest if each not in held and each not in reported)
     tokens = ",".join(approval(what, rules.generation, each) for each in (*held, *reported))
-    return Sync(now, tuple(held), tuple(reported), refused, waiting, tokens)
+    due = {key(each): denied[key(each)] for each in now if key(each) in denied}
+    return Sync(now, tuple(held), tuple(reported), refused, waiting, tokens, due)
 
 
 def _is_held(difference: Difference, rules: Rules) -> bool:
@@ -83,7 +110,8 @@ def approval(what: str, generation: int, difference: Difference) -> str:
 
 def verdict(what: str, state: str, changeable: bool, sync: Sync, rules: Rules) -> Verdict:
     """The most pressing first, the others behind it."""
-    sentences: list[tuple[str, str]] = []
+    answers = dict.fromkeys(each.error for each in sync.denied.values())
+    sentences = [(error.reason, str(error)) for error in answers]
     if sync.refused:
         sentences.append((Reason.REPLACE_REQUIRED, _refusal(what, sync.refused)))
     if sync.reported:
@@ -96,9 +124,8 @@ def verdict(what: str, state: str, changeable: bool, sync: Sync, rules: Rules) -
         )
     if sync.held:
         sentences.append((Reason.AWAITING_APPROVAL, _waiting(what, sync, rules)))
-    coming = (*sync.asked, *sync.now)
-    if coming:
-        sentences.append((Reason.MODIFYING, f"{what} is being changed: {_list(coming)}."))
+    if sync.coming:
+        sentences.append((Reason.MODIFYING, f"{what} is being changed: {_list(sync.coming)}."))
     elif not changeable:
         sentences.append((Reason.MODIFYING, f"{what} is {state}: AWS is at work on it."))
     if not sentences:

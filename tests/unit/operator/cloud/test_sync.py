@@ -41,7 +41,7 @@ def compared(item: dict[str, Any], agreed: dict[str, Any] | None = None, **pendi
 def sorted_out(
     item: dict[str, Any], rules: Rules = RULES, agreed: dict[str, Any] | None = None, **pending: Any
 ) -> Sync:
-    return decide("DB x", compared(item, agreed, **pending).differences, frozenset(), rules)
+    return decide("DB x", compared(item, agreed, **pending).differences, frozenset(), rules, {})
 
 
 def names(differences: Any) -> list[str]:
@@ -101,7 +101,7 @@ def test_what_aws_has_queued_by_somebody_else_is_withdrawn_and_by_us_is_no_news(
 
 def test_what_was_asked_a_moment_ago_is_not_asked_again() -> None:
     differences = compared({"days": 1, "size": "large", "zone": "a"}).differences
-    found = decide("DB x", differences, frozenset(map(key, differences)), RULES)
+    found = decide("DB x", differences, frozenset(map(key, differences)), RULES, {})
     assert (names(found.asked), found.now) == (["days"], ())
     assert verdict("DB x", "available", True, found, RULES).reason == "Modifying"
 

@@ -11,6 +11,7 @@ from ....aws.ownership import REPLICA, UID, bounded_name, tag_map
 from ....dependencies.binding import DatabaseBinding
 from ....dependencies.checks import CheckResult
 from ....dependencies.cloud.fields import Item
+from ....dependencies.cloud.refusals import Refused
 
 LONGEST = 63
 PRIMARY = "ReadReplicaSourceDBInstanceIdentifier"
@@ -21,7 +22,8 @@ REPLICAS = "ReadReplicaDBInstanceIdentifiers"
 class Replica:
     """`wanted` is None for one that the spec names no more; `item` None for one that isn't there.
 
-    `binding` is how the application would reach it, `check` whether that works. `asked` and `agreed` are as of `Facts`.
+    `binding` is how the application would reach it, `check` whether that works. `asked`, `refused` and `agreed` are
+    as of `Facts`.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Replica:
     binding: DatabaseBinding | None = field(default=None, repr=False)
     check: CheckResult | None = None
     asked: frozenset[tuple[str, str]] = frozenset()
+    refused: Refused = field(default_factory=dict)
     agreed: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -13,6 +13,7 @@ from ....dependencies.checks import CheckResult, Checks
 from ....dependencies.cloud.asked import Asked
 from ....dependencies.cloud.fields import Item
 from ....dependencies.cloud.metrics import REPLICA_LAG
+from ....dependencies.cloud.refusals import Refused
 from ....manifests.parent import Parent
 from .found import Replica, all_of, identifier
 
@@ -30,13 +31,17 @@ async def look(
     agreed: Mapping[str, Any],
     listing: Listing,
     asked: Asked,
+    refused: Callable[[str], Refused],
     checks: Checks,
 ) -> tuple[Replica, ...]:
-    """`login` is what the application has at the primary; `agreed` what was remembered of each by name."""
+    """`login` is what the application has at the primary; `agreed` what was remembered of each by name.
+
+    `refused` gives what AWS didn't take, by the UID that calls carry.
+    """
     name = str(primary["DBInstanceIdentifier"])
     found = []
     for each, spec in all_of(wanted, primary, parent.uid, await listing(name)):
-        own = identifier(name, each)
+        own, uid = identifier(name, each), f"{parent.uid}/{each}"
         item = (await listing(own)).get(own)
         replica = Replica(
             each,
@@ -44,7 +49,8 @@ async def look(
             spec,
             item,
             _reached(item, login),
-            asked=asked.of(f"{parent.uid}/{each}"),
+            asked=asked.of(uid),
+            refused=refused(uid),
             agreed=agreed.get(each) or {},
         )
         found.append(replica)

@@ -14,7 +14,7 @@ from ....dependencies.binding import DatabaseBinding, endpoint
 from ....dependencies.cloud.fields import Difference, Item, compare
 from ....dependencies.cloud.naming import Naming
 from ....dependencies.cloud.ownership import Ownership, ownership
-from ....dependencies.cloud.sequence import batches
+from ....dependencies.cloud.sequence import in_turn
 from ....dependencies.cloud.sync import Rules, Sync, decide, key
 from ....dependencies.cloud.sync import waiting as held_back
 from ....dependencies.protocol import Held, Verdict
@@ -22,7 +22,7 @@ from ....engine.objects import Object, annotations_of
 from ....engine.plan import Action, Disruption
 from ....manifests.parent import Parent
 from ...lag import LAGGING_SECONDS, in_steps
-from ..fields import REBOOT
+from ..fields import REBOOT, ready_for, with_storage
 from .actions import WHAT, AdoptReplica, CreateReplica, ModifyReplica, removal
 from .fields import TABLE, agreed_at_creation, created_with, declared
 from .found import Replica, follows
@@ -214,9 +214,11 @@ def _kept(source: Source, replica: Replica, wanted: ReadReplica, item: Item, rul
     values = declared(wanted, source.declared, source.item, item)
     pending = item.get("PendingModifiedValues") or {}
     comparison = compare(TABLE, values, item, pending, replica.agreed)
-    decided = decide(what, comparison.differences, replica.asked, rules)
+    decided = decide(what, comparison.differences, replica.asked, rules, replica.refused)
     changeable = state in naming.changeable
-    sequence = batches(decided.now, comparison.differences, lambda each, others: _able(each, item, others))
+    sequence = in_turn(
+        decided.now, comparison.differences, lambda each, others: ready_for(each, item, others), decided.denied
+    )
     steps = tuple(_modify(source, replica, item, decided, batch.changes) for batch in sequence)
     first = 1 if changeable and sequence and sequence[0].able else 0
     return Outcome(
@@ -231,12 +233,6 @@ def _kept(source: Source, replica: Replica, wanted: ReadReplica, item: Item, rul
         binding=binding,
         coming=not changeable,
     )
-
-
-def _able(difference: Difference, item: Item, others: tuple[Difference, ...]) -> bool:
-    if difference.field.group == "storage" and item.get("DBInstanceStatus") == "storage-optimization":
-        return False
-    return difference.field.operation != REBOOT or not any(each.field.name == "parameterGroupName" for each in others)
 
 
 def _serves(source: Source, replica: Replica, what: str) -> tuple[Verdict, DatabaseBinding | None]:
@@ -268,7 +264,7 @@ def _modify(
     # Applying immediately sets off all that AWS has pending: what waits is withdrawn by its present value.
     queued = [each for each in (*decided.held, *decided.reported) if each.queued and each.field.operation == operation]
     kept = {each.field.parameter: each.actual for each in queued}
-    sent = {each.field.parameter: each.field.send(each.wanted, item) for each in changes}
+    sent = with_storage({each.field.parameter: each.field.send(each.wanted, item) for each in changes})
     more = {} if operation == REBOOT else {**kept, **sent, "ApplyImmediately": True}
     worst = Disruption.REBOOT if any(e.disruption is Disruption.REBOOT for e in changes) else Disruption.ONLINE
     return ModifyReplica(

@@ -28,6 +28,8 @@ def with_replicas(base: Dependency, outcomes: Sequence[Outcome], pause: float) -
     tokens = _joined(base.details.get("approval", ""), *(each.decided.tokens for each in outcomes if each.decided))
     steps, later = _in_order(base, outcomes)
     busy = any(each.coming or each.steps or _asked(each) for each in outcomes)
+    retries = (each.decided.retry_after for each in outcomes if each.decided is not None)
+    soon = [seconds for seconds in (base.look_again, *retries) if seconds is not None]
     return replace(
         base,
         steps=steps,
@@ -38,7 +40,7 @@ def with_replicas(base: Dependency, outcomes: Sequence[Outcome], pause: float) -
         measures=_measures(base.measures, outcomes),
         replicas=_ready(outcomes),
         binding=_bound(base.binding, outcomes),
-        look_again=min(pause, base.look_again or pause) if busy else base.look_again,
+        look_again=min(pause, base.look_again or pause) if busy else min(soon, default=None),
         replica_items=_items(outcomes),
     )
 
@@ -63,7 +65,7 @@ def _items(outcomes: Iterable[Outcome]) -> dict[str, Item]:
 
 
 def _asked(each: Outcome) -> bool:
-    return each.decided is not None and bool(each.decided.asked or each.decided.now)
+    return each.decided is not None and each.decided.under_way
 
 
 def _in_order(base: Dependency, outcomes: Sequence[Outcome]) -> tuple[tuple[Action, ...], tuple[Action, ...]]:

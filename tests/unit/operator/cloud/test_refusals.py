@@ -1,0 +1,106 @@
+"""What becomes of a change that AWS refuses, and of the others meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.unit.operator.cloud.test_rds import ITEM, WORKING, desired, modified
+from tracetrack_operator.dependencies.cloud.refusals import LONGEST_SECONDS, Refusal, Refusals
+from tracetrack_operator.engine.errors import TerminalError
+
+COOLING = TerminalError("AwsInvalidRequest", "AWS refuses to change DB instance kind-shop-demo: it cools down.")
+STORAGE = ("allocatedStorageGiB", "100")
+RETENTION = ("backupRetentionDays", "14")
+GROWN = {"allocatedStorageGiB": 100, "backupRetentionDays": 14}
+
+
+class Watch:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_each_further_try_waits_twice_as_long_until_the_spec_is_another_one() -> None:
+    watch = Watch()
+    refusals = Refusals(20.0, watch)
+    waits = []
+    for _ in range(6):
+        refusals.remember("uid", [STORAGE], COOLING)
+        waits.append(refusals.of("uid", 3)[STORAGE].wait)
+        watch.now += waits[-1]
+        assert refusals.of("uid", 3)[STORAGE].wait == 0
+    assert waits == [20, 40, 80, 160, LONGEST_SECONDS, LONGEST_SECONDS]
+    refusals.remember("uid", [STORAGE], COOLING)
+    assert refusals.of("uid", 4) == {STORAGE: Refusal(COOLING)}, "tried at once, and still apart"
+    refusals.remember("uid", [STORAGE], COOLING)
+    assert refusals.of("uid", 4)[STORAGE].wait == 20
+
+
+def test_what_was_taken_or_is_asked_no_more_is_forgotten() -> None:
+    watch = Watch()
+    refusals = Refusals(20.0, watch)
+    refusals.remember("uid", [STORAGE, RETENTION], COOLING)
+    refusals.forget("uid", [RETENTION])
+    assert refusals.of("uid", 3).keys() == {STORAGE}
+    assert refusals.of("another", 3) == {}
+    watch.now = 3600
+    assert refusals.of("uid", 3) == {}
+
+
+def test_what_was_refused_goes_after_the_rest_and_by_itself() -> None:
+    refused = {STORAGE: Refusal(COOLING, 12.0)}
+    first = desired(replace(WORKING, refused=refused), GROWN)
+    assert modified(first).parameters["BackupRetentionPeriod"] == 14
+    assert "AllocatedStorage" not in modified(first).parameters
+    assert first.look_again == 10
+    assert first.sync is not None
+    assert first.sync.reason == "AwsInvalidRequest"
+    assert first.sync.message.startswith(COOLING.message)
+    assert "is being changed: backupRetentionDays 7 → 14 (online)." in first.sync.message
+    bad_group = {("securityGroupIds", "['sg-1']"): Refusal(COOLING, 0.0)}
+    groups = {**ITEM, "VpcSecurityGroups": []}
+    seen = {**WORKING.agreed, "securityGroupIds": []}
+    asked = {"securityGroupIds": ["sg-1"], "backupRetentionDays": 14}
+    apart = modified(desired(replace(WORKING, item=groups, agreed=seen, refused=bad_group), asked))
+    assert "VpcSecurityGroupIds" not in apart.parameters, "even where they would go in one call, and it is time"
+
+
+@pytest.mark.parametrize(("wait", "steps", "look_again"), [(12.0, 0, 12.0), (0.0, 1, 10.0), (300.0, 0, 60.0)])
+def test_what_is_refused_waits_for_its_next_try(wait: float, steps: int, look_again: float) -> None:
+    refused = {STORAGE: Refusal(COOLING, wait)}
+    found = desired(replace(WORKING, refused=refused), {"allocatedStorageGiB": 100})
+    assert (len(found.steps), found.look_again) == (steps, look_again)
+    assert found.sync is not None
+    assert found.sync.message == COOLING.message
+
+
+@pytest.mark.parametrize(
+    ("item", "rds", "sent"),
+    [
+        (
+            {"AllocatedStorage": 50, "MaxAllocatedStorage": 100},
+            {"allocatedStorageGiB": 200, "maxAllocatedStorageGiB": 300},
+            {"AllocatedStorage": 200, "MaxAllocatedStorage": 300},
+        ),
+        (
+            {"AllocatedStorage": 50, "MaxAllocatedStorage": 100},
+            {"allocatedStorageGiB": 200},
+            {"AllocatedStorage": 200, "MaxAllocatedStorage": 200},
+        ),
+        (
+            {"AllocatedStorage": 50, "DBInstanceStatus": "storage-optimization"},
+            {"maxAllocatedStorageGiB": 300},
+            {"MaxAllocatedStorage": 300},
+        ),
+    ],
+)
+def test_the_limit_of_growing_goes_with_a_growth(
+    item: dict[str, Any], rds: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    seen = {**WORKING.agreed, "maxAllocatedStorageGiB": 100}
+    step = modified(desired(replace(WORKING, item={**ITEM, **item}, agreed=seen), rds))
+    assert {key: value for key, value in step.parameters.items() if "Storage" in key} == sent
