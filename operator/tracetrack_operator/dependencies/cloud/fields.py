@@ -93,10 +93,15 @@ def compare(
             continue
         coming = pending.get(field.pending or field.parameter)
         if field.same(actual, wanted):
-            now[field.name] = wanted
-            if coming is not None and not field.same(coming, wanted):
-                # Sending the present value withdraws what somebody else has queued.
-                found.append(Difference(field, coming, wanted, Origin.HAND, Disruption.ONLINE))
+            if coming is None or field.same(coming, wanted):
+                now[field.name] = wanted
+                continue
+            # Sending the present value withdraws what somebody else has queued; before an adoption was approved, that
+            # was no change of what is ours, and isn't remembered as seen to agree.
+            known = field.name in agreed
+            now |= {field.name: wanted} if known else {}
+            origin = Origin.HAND if known else Origin.UNKNOWN
+            found.append(Difference(field, coming, wanted, origin, Disruption.ONLINE))
             continue
         if field.name in agreed:
             now[field.name] = agreed[field.name]

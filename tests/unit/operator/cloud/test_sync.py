@@ -99,6 +99,15 @@ def test_what_aws_has_queued_by_somebody_else_is_withdrawn_and_by_us_is_no_news(
     assert [(d.field.name, d.queued) for d in ours] == [("size", True)]
 
 
+def test_what_was_queued_before_an_adoption_stays_until_that_is_approved() -> None:
+    item = {"days": 7, "size": "large", "zone": "a"}
+    found = compared(item, {}, Size="huge")
+    assert [(d.field.name, d.origin) for d in found.differences] == [("size", Origin.UNKNOWN)]
+    assert "size" not in found.agreed, "the next look must not take it for a hand's change"
+    later = decide("DB x", compared(item, dict(found.agreed), Size="huge").differences, frozenset(), RULES, {})
+    assert (names(later.now), names(later.held)) == ([], ["size"])
+
+
 def test_what_was_asked_a_moment_ago_is_not_asked_again() -> None:
     differences = compared({"days": 1, "size": "large", "zone": "a"}).differences
     found = decide("DB x", differences, frozenset(map(key, differences)), RULES, {})
