@@ -238,7 +238,8 @@ class RDSDatabase(ApiModel):
         default=None,
         ge=20,
         le=65536,
-        description="Size up to which RDS grows the storage by itself, in GiB. Absent: it doesn't.",
+        description="Size up to which RDS grows the storage by itself, in GiB: at least a tenth above "
+        "allocatedStorageGiB. Absent: it doesn't.",
     )
     storage_iops: int | None = Field(
         default=None,
@@ -327,8 +328,10 @@ class RDSDatabase(ApiModel):
                 ".masterSecretKmsKeyId",
             ),
             Rule(
-                "!has(self.maxAllocatedStorageGiB) || self.maxAllocatedStorageGiB >= self.allocatedStorageGiB",
-                "spec.database.rds.maxAllocatedStorageGiB must be at least allocatedStorageGiB: raise it or remove it",
+                "!has(self.maxAllocatedStorageGiB) || "
+                "self.maxAllocatedStorageGiB * 10 >= self.allocatedStorageGiB * 11",
+                "spec.database.rds.maxAllocatedStorageGiB must be at least a tenth above allocatedStorageGiB, since "
+                "RDS takes no smaller one: raise it or remove it",
                 ".maxAllocatedStorageGiB",
             ),
             *(

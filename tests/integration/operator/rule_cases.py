@@ -258,8 +258,8 @@ CASES = [
     ),
     Case(
         "spec.database.rds.maxAllocatedStorageGiB must be at least",
-        database("RDS", rds={"maxAllocatedStorageGiB": 50}),
-        database("RDS", rds={"maxAllocatedStorageGiB": 49}),
+        database("RDS", rds={"maxAllocatedStorageGiB": 55}),
+        database("RDS", rds={"maxAllocatedStorageGiB": 54}),
     ),
     *(
         Case(f"spec.{field}.rotation applies to", make(provider, **EVERY), make("Embedded", **EVERY))

@@ -6,7 +6,7 @@ Classes after "Settings for DB instances" in the Amazon RDS User Guide: what its
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from ...dependencies.cloud.fields import Difference, Field, Item, Origin
 from ...engine.plan import Disruption
@@ -65,10 +65,23 @@ def _parameters_in_force(item: Item) -> bool | None:
     return groups[0].get("ParameterApplyStatus") != "pending-reboot" if groups else None
 
 
-def _limit(item: Item) -> int:
-    """0 stands for a storage that doesn't grow by itself."""
-    limit, size = int(item.get("MaxAllocatedStorage") or 0), int(item.get("AllocatedStorage") or 0)
-    return limit if limit > size else 0
+class _Limit(int):
+    """Up to which size the storage grows by itself, and the `size` that it has; 0 when it doesn't grow any more."""
+
+    size: int
+
+    @classmethod
+    def of(cls, item: Item) -> Self:
+        limit, size = int(item.get("MaxAllocatedStorage") or 0), int(item.get("AllocatedStorage") or 0)
+        found = cls(limit if limit > size else 0)
+        found.size = size
+        return found
+
+
+def _same_limit(actual: int, wanted: int) -> bool:
+    """A storage that has come to its limit has no limit any more: AWS would be told so for ever."""
+    reached = isinstance(actual, _Limit) and not actual and 0 < wanted <= actual.size
+    return actual == wanted or reached
 
 
 def with_storage(values: dict[str, Any]) -> dict[str, Any]:
@@ -144,11 +157,12 @@ TABLE: tuple[Field, ...] = (
     Field(
         LIMIT,
         "MaxAllocatedStorage",
-        _limit,
+        _Limit.of,
         Disruption.ONLINE,
         MODIFY,
         "a limit only; goes with a growth of the storage, which has to fit in.",
-        send=lambda wanted, item: wanted or item["AllocatedStorage"],
+        same=_same_limit,
+        send=lambda wanted, item: max(wanted, item["AllocatedStorage"]),
         group=STORAGE,
     ),
     Field("storageIops", "Iops", _told("Iops"), Disruption.ONLINE, MODIFY, "changed while in use.", group=STORAGE),
