@@ -17,7 +17,7 @@ from .actions import Adopt, CloudCall, Create, Modify
 from .asked import Asked
 from .durations import Changes
 from .fields import Item
-from .refusals import Refusals
+from .refusals import CREATION, Refusals
 
 _SOURCES = frozenset({"DBSnapshotNotFound", "DBInstanceNotFound"})
 """Codes for what a new object should have begun with."""
@@ -39,6 +39,7 @@ class CloudCalls:
     refusals: Refusals = field(default_factory=Refusals)
 
     async def create(self, action: Create) -> None:
+        """Raises TerminalError when AWS refuses it, WaitingError when what it would begin with isn't there."""
         # It may exist by an earlier call whose answer was lost, or be somebody else's: the next look tells by the tags.
         started = self.changes.now()
         with suppress(AwsAlreadyExists):
@@ -53,6 +54,10 @@ class CloudCalls:
                     "Name what exists, or wait for it.",
                     retry_after=60.0,
                 ) from error
+            except TerminalError as error:
+                self.refusals.remember(action.uid, [CREATION], error)
+                raise
+            self.refusals.forget(action.uid, [CREATION])
             made, tags = answer[self.answered], action.parameters["Tags"]
             self.inventory.learn(action.service, action.region, action.name, {"TagList": tags, **made}, tag_map(tags))
             self.changes.begin(action.uid, action, started)

@@ -15,7 +15,7 @@ LATEST_RESTORABLE = ObjectGauge(
 DIFFERENCES = ObjectGauge(
     "tracetrack_operator_cloud_differences",
     "Fields of a database or cache in AWS that differ from the spec: now (being changed), held (for the window or an "
-    "approval), reported (drift), refused (another object would be needed).",
+    "approval), reported (drift), refused (another object would be needed, or AWS doesn't take it).",
     ["provider", "outcome"],
 )
 

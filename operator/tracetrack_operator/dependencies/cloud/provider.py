@@ -35,7 +35,8 @@ from .fields import Comparison, Difference, Item, compare, origin_of
 from .hooks import CloudObject
 from .naming import raw, waiting
 from .ownership import Ownership, asks_for_adoption, belongs_to_others, ownership
-from .refusals import Refusals
+from .refusals import CREATION, Refusals
+from .refusals import waiting as put_off
 from .sequence import in_turn
 from .sync import Rules, Sync, decide, key, verdict
 from .sync import waiting as held_back
@@ -162,7 +163,7 @@ class CloudProvider(CloudObject):
             prior = self.prior(scope, facts, ())
             coming = Verdict.not_ready(Reason.PROGRESSING, f"{what} is being created. {self.naming.patience}")
             coming = prior.problem or coming
-            return Dependency(
+            found = Dependency(
                 self.naming.provider,
                 coming,
                 state="absent",
@@ -173,6 +174,11 @@ class CloudProvider(CloudObject):
                 sync=coming,
                 details=_changed(facts, False),
             )
+            refusal = facts.refused.get(CREATION)
+            if refusal is None or not refusal.wait:
+                return found
+            told = Verdict.of_error(refusal.error)
+            return replace(found, verdict=told, steps=(), later=(create,), look_again=refusal.wait)
         state = str(facts.item.get(self.naming.status_field, ""))
         owned = ownership(facts.tags, scope.parent, self._settings.cluster)
         if owned is not Ownership.OURS:
@@ -213,7 +219,7 @@ class CloudProvider(CloudObject):
             **({"lastFailover": moved.last} if moved.last else {}),
         }
         quick = bool(sync.under_way or access.told or prior.steps) or not changeable
-        next_ = access.steps(steps[0] if first else None, changeable, facts.asked)
+        next_ = access.steps(steps[0] if first else None, changeable, facts.asked | put_off(facts.refused))
         # One at a time, as all that AWS is at work on.
         before = 1 if prior.steps and not next_ and changeable and not prior.problem else 0
         return replace(
@@ -224,10 +230,10 @@ class CloudProvider(CloudObject):
             sync=prior.problem or access.over(told),
             details=details,
             measures={
-                "now": len(sync.now) + len(sync.asked),
+                "now": len(sync.coming),
                 "held": len(sync.held),
                 "reported": len(sync.reported),
-                "refused": len(sync.refused),
+                "refused": len(sync.refused) + len(sync.denied),
             },
             look_again=self._changing if quick else _soonest(found.look_again, sync.retry_after),
             noticed=_noticed(access, moved),

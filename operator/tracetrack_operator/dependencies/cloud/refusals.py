@@ -14,6 +14,8 @@ FORGET_SECONDS = 3600.0
 
 Key = tuple[str, str]
 """A field and its wanted value."""
+CREATION: Key = ("", "creation")
+"""What stands for the call that makes an object."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class Refusal:
 
 
 Refused = Mapping[Key, Refusal]
+
+
+def waiting(refused: Refused) -> frozenset[Key]:
+    """What it isn't time for yet."""
+    return frozenset(key for key, each in refused.items() if each.wait)
 
 
 @dataclass(frozen=True)

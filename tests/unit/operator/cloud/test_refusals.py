@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.unit.operator.cloud.test_rds import ITEM, WORKING, desired, modified
-from tracetrack_operator.dependencies.cloud.refusals import LONGEST_SECONDS, Refusal, Refusals
+from tests.unit.operator.cloud.test_replicas import REPORTS
+from tests.unit.operator.cloud.test_replicas import desired as replicated
+from tracetrack_operator.aws.errors import AwsInvalid
+from tracetrack_operator.database.rds.provider import CreateInstance, ModifyInstance
+from tracetrack_operator.database.rds.replicas.actions import CreateReplica
+from tracetrack_operator.dependencies.cloud.asked import Asked
+from tracetrack_operator.dependencies.cloud.calls import CloudCalls
+from tracetrack_operator.dependencies.cloud.durations import Changes
+from tracetrack_operator.dependencies.cloud.refusals import CREATION, LONGEST_SECONDS, Refusal, Refusals
 from tracetrack_operator.engine.errors import TerminalError
 
 COOLING = TerminalError("AwsInvalidRequest", "AWS refuses to change DB instance kind-shop-demo: it cools down.")
@@ -104,3 +113,44 @@ def test_the_limit_of_growing_goes_with_a_growth(
     seen = {**WORKING.agreed, "maxAllocatedStorageGiB": 100}
     step = modified(desired(replace(WORKING, item={**ITEM, **item}, agreed=seen), rds))
     assert {key: value for key, value in step.parameters.items() if "Storage" in key} == sent
+
+
+def test_a_creation_that_aws_refuses_waits_too() -> None:
+    missing = replace(WORKING, item=None, binding=None, check=None, refused={CREATION: Refusal(COOLING, 35.0)})
+    found = desired(missing)
+    assert (found.steps, found.look_again, found.verdict.reason) == ((), 35.0, "AwsInvalidRequest")
+    assert found.manifests, "the credentials must never be pruned"
+    again = desired(replace(missing, refused={CREATION: Refusal(COOLING)}))
+    assert [type(each) for each in again.steps] == [CreateInstance]
+
+
+def test_so_does_that_of_a_replica() -> None:
+    absent = replace(REPORTS, item=None, binding=None, check=None)
+    waits = replicated(replace(absent, refused={CREATION: Refusal(COOLING, 35.0)}))
+    assert (waits.steps, waits.look_again) == ((), 35.0)
+    assert waits.replicas is not None
+    assert waits.replicas.reason == "AwsInvalidRequest"
+    due = replicated(replace(absent, refused={CREATION: Refusal(COOLING)}))
+    assert [type(each) for each in due.steps] == [CreateReplica]
+
+
+async def test_how_often_aws_is_asked_for_what_it_refuses() -> None:
+    """A look each second for ten minutes."""
+    watch, calls = Watch(), 0
+
+    async def call(*_: str, **__: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        raise AwsInvalid("InvalidParameterCombination", "not now")
+
+    refusals, unused = Refusals(20.0, watch), SimpleNamespace(call=call, expire=lambda *_: None)
+    aws: Any = unused
+    made = CloudCalls(aws, aws, Asked(), Changes(), aws, aws, aws, 10.0, "DBInstance", refusals)
+    for _ in range(600):
+        found = desired(replace(WORKING, refused=refusals.of("uid-demo", 3)), {"allocatedStorageGiB": 100})
+        for step in found.steps:
+            assert isinstance(step, ModifyInstance)
+            with pytest.raises(TerminalError, match="AWS refuses to change DB instance kind-shop-demo"):
+                await made.modify(step)
+        watch.now += 1
+    assert calls == 5, "at 0, 20, 60, 140 and 300 seconds"

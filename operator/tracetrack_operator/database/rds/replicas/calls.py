@@ -10,7 +10,8 @@ from ....api.conditions import Reason
 from ....aws.errors import AwsAlreadyExists, AwsConflict, AwsNotFound
 from ....dependencies.cloud.calls import CloudCalls
 from ....dependencies.cloud.fields import Item
-from ....engine.errors import WaitingError
+from ....dependencies.cloud.refusals import CREATION
+from ....engine.errors import TerminalError, WaitingError
 from ....engine.plan import Executor
 from .actions import AdoptReplica, CreateReplica, ModifyReplica, RemoveReplica, removal
 from .found import REPLICAS, follows, own_name
@@ -33,7 +34,7 @@ class ReplicaCalls:
         executor.register(RemoveReplica, self.remove)
 
     async def create(self, action: CreateReplica) -> None:
-        """Raises WaitingError when the primary gives none now."""
+        """Raises WaitingError when the primary gives none now, TerminalError when AWS refuses it."""
         try:
             # It may exist by an earlier call whose answer was lost: the next look tells by the tags.
             with suppress(AwsAlreadyExists):
@@ -42,6 +43,9 @@ class ReplicaCalls:
             raise WaitingError(
                 Reason.PROGRESSING, f"{action.what} can't be made now: {error.message}", retry_after=self.calls.pause
             ) from error
+        except TerminalError as error:
+            self.calls.refusals.remember(action.uid, [CREATION], error)
+            raise
 
     async def remove(self, action: RemoveReplica) -> None:
         """Unless it is no replica of the owner's any more, by what AWS says now."""

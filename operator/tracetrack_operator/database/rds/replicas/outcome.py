@@ -14,6 +14,7 @@ from ....dependencies.binding import DatabaseBinding, endpoint
 from ....dependencies.cloud.fields import Difference, Item, compare
 from ....dependencies.cloud.naming import Naming
 from ....dependencies.cloud.ownership import Ownership, ownership
+from ....dependencies.cloud.refusals import CREATION
 from ....dependencies.cloud.sequence import in_turn
 from ....dependencies.cloud.sync import Rules, Sync, decide, key
 from ....dependencies.cloud.sync import waiting as held_back
@@ -58,7 +59,8 @@ class Outcome:
     """`ready` says how it serves, `sync` whether it is as declared: None where that isn't to be told.
 
     `agreed` is to be remembered. `binding` is how the application reaches it, None while it shouldn't. `rules` with
-    `decided` are what people are told from. `coming`: AWS is at work on it.
+    `decided` are what people are told from. `coming`: AWS is at work on it. `retry_after` in seconds, until what AWS
+    refused is tried again.
     """
 
     replica: Replica
@@ -71,6 +73,7 @@ class Outcome:
     agreed: Mapping[str, Any] | None = None
     binding: DatabaseBinding | None = field(default=None, repr=False)
     coming: bool = True
+    retry_after: float | None = None
 
     @property
     def what(self) -> str:
@@ -170,7 +173,12 @@ def _absent(source: Source, replica: Replica, wanted: ReadReplica) -> Outcome:
         name=replica.identifier,
         uid=f"{source.parent.uid}/{replica.name}",
     )
-    found = _told(replica, Reason.PROGRESSING, f"{what} is being created. {source.naming.patience}", steps=(step,))
+    refusal = replica.refused.get(CREATION)
+    if refusal is not None and refusal.wait:
+        error = refusal.error
+        found = _told(replica, error.reason, str(error), later=(step,), coming=False, retry_after=refusal.wait)
+    else:
+        found = _told(replica, Reason.PROGRESSING, f"{what} is being created. {source.naming.patience}", steps=(step,))
     return replace(found, agreed=agreed_at_creation(values))
 
 
@@ -232,6 +240,7 @@ def _kept(source: Source, replica: Replica, wanted: ReadReplica, item: Item, rul
         agreed=comparison.agreed,
         binding=binding,
         coming=not changeable,
+        retry_after=decided.retry_after,
     )
 
 

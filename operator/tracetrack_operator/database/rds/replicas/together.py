@@ -28,8 +28,7 @@ def with_replicas(base: Dependency, outcomes: Sequence[Outcome], pause: float) -
     tokens = _joined(base.details.get("approval", ""), *(each.decided.tokens for each in outcomes if each.decided))
     steps, later = _in_order(base, outcomes)
     busy = any(each.coming or each.steps or _asked(each) for each in outcomes)
-    retries = (each.decided.retry_after for each in outcomes if each.decided is not None)
-    soon = [seconds for seconds in (base.look_again, *retries) if seconds is not None]
+    soon = [at for at in (base.look_again, *(each.retry_after for each in outcomes)) if at is not None]
     return replace(
         base,
         steps=steps,
@@ -121,10 +120,10 @@ def _measures(measures: Mapping[str, int], outcomes: Iterable[Outcome]) -> dict[
     found = dict(measures)
     for decided in (each.decided for each in outcomes if each.decided is not None):
         for outcome, count in (
-            ("now", len(decided.now) + len(decided.asked)),
+            ("now", len(decided.coming)),
             ("held", len(decided.held)),
             ("reported", len(decided.reported)),
-            ("refused", len(decided.refused)),
+            ("refused", len(decided.refused) + len(decided.denied)),
         ):
             found[outcome] = found.get(outcome, 0) + count
     return found
