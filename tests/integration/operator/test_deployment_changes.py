@@ -87,6 +87,24 @@ def test_what_would_be_another_instance_is_refused_with_the_way_to_do_it(shop: S
     assert modifications(aws) == []
 
 
+def test_what_somebody_has_left_for_the_window_is_set_off_by_no_change_of_ours(shop: Shop, aws: Emulator) -> None:
+    name, client = made(shop, aws), aws.client("rds")
+    authority = (instance(aws, name) or {})["CACertificateIdentifier"]
+    client.modify_db_instance(DBInstanceIdentifier=name, CACertificateIdentifier="rds-ca-ecc384-g1")
+    shop.change("tracetrackdeployments", "demo", database=rds(backupRetentionDays=14))
+    eventually(lambda: (instance(aws, name) or {})["BackupRetentionPeriod"] == 14)
+    shop.wait("Synced", "True")
+    found = instance(aws, name) or {}
+    assert (found["CACertificateIdentifier"], found["PendingModifiedValues"]) == (authority, {})
+    client.modify_db_instance(DBInstanceIdentifier=name, EnableIAMDatabaseAuthentication=True)
+    shop.change("tracetrackdeployments", "demo", database=rds(backupRetentionDays=21))
+    shop.wait("Synced", "False", "AwaitingApproval", "AWS has IAMDatabaseAuthenticationEnabled pending")
+    assert (instance(aws, name) or {})["BackupRetentionPeriod"] == 14
+    client.modify_db_instance(DBInstanceIdentifier=name, EnableIAMDatabaseAuthentication=False)
+    shop.wait("Synced", "True", timeout=60)
+    assert (instance(aws, name) or {})["BackupRetentionPeriod"] == 21
+
+
 @pytest.mark.parametrize("policy", ["Correct", "Report"])
 def test_what_a_person_changed_in_aws_is_told_or_set_back(shop: Shop, aws: Emulator, policy: str) -> None:
     name = made(shop, aws, driftPolicy=policy)

@@ -99,6 +99,7 @@ TABLE: tuple[Field, ...] = (
         Disruption.ONLINE,
         INCREASE,
         "added and removed while in use.",
+        sets_off=False,
     ),
     Field(
         "automaticFailover",
@@ -203,6 +204,7 @@ TABLE: tuple[Field, ...] = (
         MODIFY_USER,
         "always what the application needs; connections stay.",
         same=same_access,
+        sets_off=False,
     ),
     Field(
         "userIds",
@@ -212,6 +214,7 @@ TABLE: tuple[Field, ...] = (
         MODIFY_USER_GROUP,
         "always the application's user alone; whoever else was let in is cut off.",
         send=_regrouped,
+        sets_off=False,
     ),
 )
 
@@ -233,4 +236,5 @@ USER_PASSWORD = Field(
     MODIFY_USER,
     "set anew when that in the Secret is refused.",
     group="password",
+    sets_off=False,
 )

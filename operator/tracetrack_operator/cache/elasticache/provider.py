@@ -125,6 +125,9 @@ class ElastiCache(CloudProvider):
             found["AutomaticFailoverStatus"] = found["AutomaticFailoverStatus"] == "enabled"
         return found
 
+    def harmless(self) -> frozenset[str]:
+        return frozenset({"AuthTokenStatus", "UserGroups", "LogDeliveryConfigurations"})
+
     def primary(self, item: Item) -> str | None:
         members = [member for shard in item.get("NodeGroups") or [] for member in shard.get("NodeGroupMembers") or []]
         serving = [member["CacheClusterId"] for member in members if member.get("CurrentRole") == "primary"]
@@ -257,7 +260,8 @@ class ElastiCache(CloudProvider):
             return {"UserId": users.user_id(name), **given}
         if field.operation == MODIFY_USER_GROUP:
             return {"UserGroupId": name, **values[field.parameter]}
-        group = {"ReplicationGroupId": name, "ApplyImmediately": True}
+        others = {key: value for key, value in values.items() if key != field.parameter}
+        group = {"ReplicationGroupId": name, "ApplyImmediately": True, **others}
         if field.name == AUTHENTICATION:
             return {**group, **values[field.parameter]}
         if field is PASSWORD:

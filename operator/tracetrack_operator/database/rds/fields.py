@@ -18,6 +18,7 @@ LIMIT = "maxAllocatedStorageGiB"
 MASTER_CREDENTIALS = "masterCredentials"
 MASTER_SECRET_KEY = "masterSecretKmsKeyId"  # noqa: S105
 GENERATED, MANAGED_BY_RDS = "Generated", "ManagedByRDS"
+HARMLESS = frozenset({"MasterUserPassword"})
 _NO_KEY = "none"
 
 
@@ -242,6 +243,7 @@ TABLE: tuple[Field, ...] = (
         REBOOT,
         "a restart, since the parameter group has static parameters that wait for one.",
         origin=Origin.SPEC,
+        sets_off=False,
     ),
     Field(
         "backupRetentionDays",
@@ -324,6 +326,7 @@ TABLE: tuple[Field, ...] = (
         MODIFY,
         "the master has another password; the application's logins stay.",
         group=MASTER_CREDENTIALS,
+        sets_off=False,
         send=lambda wanted, item: wanted == MANAGED_BY_RDS,
     ),
     Field(
@@ -336,6 +339,7 @@ TABLE: tuple[Field, ...] = (
         "masterCredentials to Generated first, and back with the other key.",
         same=_same_key,
         group=MASTER_CREDENTIALS,
+        sets_off=False,
         classes=(Disruption.ONLINE, Disruption.REPLACE),
     ),
 )
@@ -348,4 +352,5 @@ PASSWORD = Field(
     MODIFY,
     "set anew when the one in the Secret is refused; whoever else uses the old one is locked out.",
     group="password",
+    sets_off=False,
 )

@@ -39,7 +39,7 @@ from . import deletion
 from .creation import creation
 from .declared import declared, modify_parameters
 from .facts import RDSFacts
-from .fields import PASSWORD, TABLE, master_secret, ready_for, with_storage
+from .fields import HARMLESS, PASSWORD, TABLE, master_secret, ready_for, with_storage
 from .logins import Logins
 from .mastersecret import ManagedSecrets, impaired
 from .replicas.calls import ReplicaCalls
@@ -331,6 +331,9 @@ class RDS(CloudProvider):
             # The replicas go first.
             return False
         return ready_for(difference, item, differences)
+
+    def harmless(self) -> frozenset[str]:
+        return HARMLESS
 
     def completed(self, values: dict[str, Any], item: Item) -> dict[str, Any]:
         return with_storage(values)

@@ -31,6 +31,7 @@ class Field:
     `send` makes from the wanted one and the description. Fields of one operation and `group` go in one call.
     `pending` is the field's key among AWS's pending values, where it isn't `parameter`. `why` is for people, and so are
     the `classes` that a `disruption` by values can give. `origin` is that of its differences, whatever was seen before.
+    `sets_off`: its call is applied immediately, and with it all that AWS has pending.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Field:
     pending: str = ""
     classes: tuple[Disruption, ...] = ()
     origin: Origin | None = None
+    sets_off: bool = True
 
     def change_class(self, actual: Any, wanted: Any) -> Disruption:
         return self.disruption if isinstance(self.disruption, Disruption) else self.disruption(actual, wanted)
@@ -52,14 +54,13 @@ class Field:
 
 @dataclass(frozen=True)
 class Difference:
-    """A field that isn't as declared. `queued`: AWS has the change among its pending ones."""
+    """A field that isn't as declared."""
 
     field: Field
     actual: Any
     wanted: Any
     origin: Origin
     disruption: Disruption
-    queued: bool = False
 
     def __str__(self) -> str:
         return f"{self.field.name} {shown(self.actual)} → {shown(self.wanted)} ({self.disruption})"
@@ -105,12 +106,8 @@ def compare(
             continue
         if field.name in agreed:
             now[field.name] = agreed[field.name]
-        queued = coming is not None and field.same(coming, wanted)
-        found.append(
-            Difference(
-                field, actual, wanted, origin_of(field, wanted, agreed), field.change_class(actual, wanted), queued
-            )
-        )
+        origin = origin_of(field, wanted, agreed)
+        found.append(Difference(field, actual, wanted, origin, field.change_class(actual, wanted)))
     return Comparison(tuple(found), now)
 
 

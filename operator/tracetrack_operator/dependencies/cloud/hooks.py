@@ -86,6 +86,10 @@ class CloudObject:
         """False while another change has to be through first."""
         return True
 
+    def harmless(self) -> frozenset[str]:
+        """What is in force at once, and still among what AWS has pending for a while."""
+        return frozenset()
+
     def completed(self, values: dict[str, Any], item: Item) -> dict[str, Any]:
         """The values of one call by parameter, with what AWS wants to have beside them."""
         return values

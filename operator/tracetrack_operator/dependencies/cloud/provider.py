@@ -35,6 +35,7 @@ from .fields import Comparison, Difference, Item, compare, origin_of
 from .hooks import CloudObject
 from .naming import raw, waiting
 from .ownership import Ownership, asks_for_adoption, belongs_to_others, ownership
+from .pending import sparing, strangers, values
 from .refusals import CREATION, Refusals
 from .refusals import waiting as put_off
 from .sequence import in_turn
@@ -208,12 +209,12 @@ class CloudProvider(CloudObject):
         found = self._usable(scope, facts, what, state, self._secret(scope, facts, agreed))
         told = verdict(what, state, changeable, sync, rules)
         told = told if told.status != "True" else self.concern(item, what) or told
-        access = replace(facts.access, step=None) if prior.problem else facts.access
-        open_ = (*sync.held, *sync.reported, *sync.refused, *sync.asked, *sync.now)
+        own = sparing(facts.access.step, self.table, item, self.pending(item), sync)
+        access = replace(facts.access, step=None if prior.problem else own)
         details = {
             **found.details,
             **_changed(facts, changeable and not sync.asked),
-            **({"pendingChanges": [str(each) for each in open_]} if open_ else {}),
+            **({"pendingChanges": [str(each) for each in sync.undone]} if sync.undone else {}),
             **({"approval": sync.tokens} if sync.tokens else {}),
             **({"credentials": access.status} if access.status else {}),
             **({"lastFailover": moved.last} if moved.last else {}),
@@ -229,12 +230,7 @@ class CloudProvider(CloudObject):
             held=held_back(what, sync, rules),
             sync=prior.problem or access.over(told),
             details=details,
-            measures={
-                "now": len(sync.coming),
-                "held": len(sync.held),
-                "reported": len(sync.reported),
-                "refused": len(sync.refused) + len(sync.denied),
-            },
+            measures=sync.measures,
             look_again=self._changing if quick else _soonest(found.look_again, sync.retry_after),
             noticed=_noticed(access, moved),
         )
@@ -243,12 +239,7 @@ class CloudProvider(CloudObject):
         self, scope: Scope, facts: Facts, item: Item, what: str, sync: Sync, changes: tuple[Difference, ...]
     ) -> Modify:
         field = changes[0].field
-        # Applying immediately sets off all that AWS has pending: what waits is withdrawn by its present value.
-        queued = [
-            each for each in (*sync.held, *sync.reported) if each.queued and each.field.operation == field.operation
-        ]
-        kept = {each.field.parameter: each.actual for each in queued}
-        sent = self.completed({each.field.parameter: each.field.send(each.wanted, item) for each in changes}, item)
+        given = self.completed(values(self.table, item, self.pending(item), sync, changes), item)
         worst = Disruption.REBOOT if any(e.disruption is Disruption.REBOOT for e in changes) else Disruption.ONLINE
         name = self.identifier(scope.owner)
         return self.modify_type(
@@ -256,7 +247,7 @@ class CloudProvider(CloudObject):
             self.naming.service,
             field.operation,
             scope.spec.aws.region,
-            self.modify_parameters(name, field, {**kept, **sent}, facts.credentials),
+            self.modify_parameters(name, field, given, facts.credentials),
             name=name,
             uid=scope.parent.uid,
             changes=tuple(map(str, changes)),
@@ -280,7 +271,8 @@ class CloudProvider(CloudObject):
         return replace(comparison, differences=(*comparison.differences, refused))
 
     def _rules(self, scope: Scope, facts: Facts) -> Rules:
-        text = scope.spec.maintenance_window or self.own_window(facts.item or {})
+        item = facts.item or {}
+        text = scope.spec.maintenance_window or self.own_window(item)
         return Rules(
             owner=scope.parent.name,
             generation=generation_of(scope.owner),
@@ -289,6 +281,7 @@ class CloudProvider(CloudObject):
             window=Window.parse(text) if text else None,
             window_text=text,
             now=facts.now,
+            strangers=strangers(self.table, item, self.pending(item), self.harmless()),
         )
 
     def _foreign(self, scope: Scope, facts: Facts, item: Item, owned: Ownership, what: str, state: str) -> Dependency:

@@ -21,7 +21,10 @@ _DISRUPTIVE = frozenset({Disruption.REBOOT, Disruption.SWITCHOVER})
 
 @dataclass(frozen=True)
 class Rules:
-    """What decides: the owner's policy, generation and approvals, the window and the time (UTC)."""
+    """What decides: the owner's policy, generation and approvals, the window and the time (UTC).
+
+    `strangers` are changes that AWS would set off with any other, and that aren't ours to withdraw.
+    """
 
     owner: str
     generation: int
@@ -30,6 +33,7 @@ class Rules:
     window: Window | None
     window_text: str
     now: datetime
+    strangers: tuple[str, ...] = ()
 
     def in_window(self) -> bool:
         return self.window is not None and self.window.contains(self.now)
@@ -54,6 +58,20 @@ class Sync:
     def coming(self) -> tuple[Difference, ...]:
         """What AWS hasn't refused so far."""
         return (*self.asked, *(each for each in self.now if key(each) not in self.denied))
+
+    @property
+    def undone(self) -> tuple[Difference, ...]:
+        return (*self.held, *self.reported, *self.refused, *self.asked, *self.now)
+
+    @property
+    def measures(self) -> dict[str, int]:
+        """How many by outcome."""
+        return {
+            "now": len(self.coming),
+            "held": len(self.held),
+            "reported": len(self.reported),
+            "refused": len(self.refused) + len(self.denied),
+        }
 
     @property
     def under_way(self) -> bool:
@@ -95,7 +113,12 @@ def decide(
 def _is_held(difference: Difference, rules: Rules) -> bool:
     if difference.origin is Origin.UNKNOWN:
         return True
-    return difference.disruption in _DISRUPTIVE and not rules.in_window()
+    return (difference.disruption in _DISRUPTIVE or _accompanied(difference, rules)) and not rules.in_window()
+
+
+def _accompanied(difference: Difference, rules: Rules) -> bool:
+    """Whether the change would set something off that nobody has asked the operator for."""
+    return bool(rules.strangers) and difference.field.sets_off
 
 
 def key(difference: Difference) -> tuple[str, str]:
@@ -148,6 +171,8 @@ def waiting(what: str, sync: Sync, rules: Rules) -> tuple[Held, ...]:
             why, until = "approval", None
         else:
             why, until = f"the maintenance window {rules.window_text} UTC", rules.window.next_start(rules.now)
+        if _accompanied(each, rules):
+            why += f": {_with_strangers(rules)}"
         found.append(held(each, Reason.AWAITING_APPROVAL, why, until, approval(what, rules.generation, each)))
     for each in sync.reported:
         why = "approval: it was changed by hand in AWS, and driftPolicy is Report"
@@ -164,9 +189,15 @@ def _waiting(what: str, sync: Sync, rules: Rules) -> str:
         when = f"the maintenance window {rules.window_text} UTC" if rules.window else "approval"
         opens = f" (next {rules.window.next_start(rules.now):%Y-%m-%dT%H:%MZ})" if rules.window else ""
         parts.append(f"{what}: {_list(later)} waits for {when}{opens}.")
+    if any(_accompanied(each, rules) for each in sync.held):
+        parts.append(f"{what}: {_with_strangers(rules)}. Withdraw that in AWS to have it made by itself.")
     if unknown:
         parts.append(f"{what}: {_list(unknown)} waits for approval, since it was never seen as declared.")
     return f"{' '.join(parts)} To have it done now: {_approve(rules, sync)}."
+
+
+def _with_strangers(rules: Rules) -> str:
+    return f"AWS has {', '.join(rules.strangers)} pending, and would set that off with any other change"
 
 
 def _approve(rules: Rules, sync: Sync) -> str:

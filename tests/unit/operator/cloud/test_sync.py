@@ -92,11 +92,9 @@ def test_what_was_never_seen_as_declared_waits_for_approval_even_in_the_window()
     assert names(sorted_out({"days": 3, "size": "large", "zone": "a"}, approved, agreed={}).now) == ["days"]
 
 
-def test_what_aws_has_queued_by_somebody_else_is_withdrawn_and_by_us_is_no_news() -> None:
+def test_what_aws_has_queued_by_somebody_else_is_withdrawn() -> None:
     queued = compared({"days": 7, "size": "large", "zone": "a"}, DECLARED, Size="huge").differences
     assert [(d.field.name, d.wanted, d.disruption) for d in queued] == [("size", "large", Disruption.ONLINE)]
-    ours = compared({"days": 7, "size": "small", "zone": "a"}, None, Size="large").differences
-    assert [(d.field.name, d.queued) for d in ours] == [("size", True)]
 
 
 def test_what_was_queued_before_an_adoption_stays_until_that_is_approved() -> None:

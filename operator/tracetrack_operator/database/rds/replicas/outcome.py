@@ -14,6 +14,7 @@ from ....dependencies.binding import DatabaseBinding, endpoint
 from ....dependencies.cloud.fields import Difference, Item, compare
 from ....dependencies.cloud.naming import Naming
 from ....dependencies.cloud.ownership import Ownership, ownership
+from ....dependencies.cloud.pending import strangers, values
 from ....dependencies.cloud.refusals import CREATION
 from ....dependencies.cloud.sequence import in_turn
 from ....dependencies.cloud.sync import Rules, Sync, decide, key
@@ -23,7 +24,7 @@ from ....engine.objects import Object, annotations_of
 from ....engine.plan import Action, Disruption
 from ....manifests.parent import Parent
 from ...lag import LAGGING_SECONDS, in_steps
-from ..fields import REBOOT, ready_for, with_storage
+from ..fields import HARMLESS, REBOOT, ready_for, with_storage
 from .actions import WHAT, AdoptReplica, CreateReplica, ModifyReplica, removal
 from .fields import TABLE, agreed_at_creation, created_with, declared
 from .found import Replica, follows
@@ -219,9 +220,10 @@ def _kept(source: Source, replica: Replica, wanted: ReadReplica, item: Item, rul
     ready, binding = _serves(source, replica, what)
     if state == "creating":
         return Outcome(replica, ready, agreed=replica.agreed)
-    values = declared(wanted, source.declared, source.item, item)
+    given = declared(wanted, source.declared, source.item, item)
     pending = item.get("PendingModifiedValues") or {}
-    comparison = compare(TABLE, values, item, pending, replica.agreed)
+    rules = replace(rules, strangers=strangers(TABLE, item, pending, HARMLESS))
+    comparison = compare(TABLE, given, item, pending, replica.agreed)
     decided = decide(what, comparison.differences, replica.asked, rules, replica.refused)
     changeable = state in naming.changeable
     sequence = in_turn(
@@ -270,11 +272,9 @@ def _modify(
     source: Source, replica: Replica, item: Item, decided: Sync, changes: tuple[Difference, ...]
 ) -> ModifyReplica:
     operation, name = changes[0].field.operation, replica.identifier
-    # Applying immediately sets off all that AWS has pending: what waits is withdrawn by its present value.
-    queued = [each for each in (*decided.held, *decided.reported) if each.queued and each.field.operation == operation]
-    kept = {each.field.parameter: each.actual for each in queued}
-    sent = with_storage({each.field.parameter: each.field.send(each.wanted, item) for each in changes})
-    more = {} if operation == REBOOT else {**kept, **sent, "ApplyImmediately": True}
+    pending = item.get("PendingModifiedValues") or {}
+    given = with_storage(values(TABLE, item, pending, decided, changes))
+    more = {} if operation == REBOOT else {**given, "ApplyImmediately": True}
     worst = Disruption.REBOOT if any(e.disruption is Disruption.REBOOT for e in changes) else Disruption.ONLINE
     return ModifyReplica(
         f"{WHAT} {name}",

@@ -11,7 +11,7 @@ from ....aws.ownership import REPLICA
 from ....dependencies.binding import Binding, DatabaseBinding
 from ....dependencies.cloud.actions import Modify
 from ....dependencies.cloud.fields import Item
-from ....dependencies.cloud.sync import Sync, verdict
+from ....dependencies.cloud.sync import verdict
 from ....dependencies.protocol import Dependency, Verdict
 from ....dependencies.summary import summed
 from ....engine.plan import Action
@@ -98,7 +98,8 @@ def _sync(primary: Verdict | None, outcomes: Iterable[Outcome], tokens: str) -> 
 def _details(details: Mapping[str, Any], outcomes: Sequence[Outcome], tokens: str) -> dict[str, Any]:
     told = [*details.get("pendingChanges", [])]
     for each in outcomes:
-        told += [f"{each.replica.name}: {difference}" for difference in _open(each.decided)]
+        if each.decided is not None:
+            told += [f"{each.replica.name}: {difference}" for difference in each.decided.undone]
     wanted = [each for each in outcomes if each.replica.wanted is not None]
     serving = sum(each.binding is not None for each in wanted)
     return {
@@ -110,21 +111,10 @@ def _details(details: Mapping[str, Any], outcomes: Sequence[Outcome], tokens: st
     }
 
 
-def _open(decided: Sync | None) -> tuple[Any, ...]:
-    if decided is None:
-        return ()
-    return (*decided.held, *decided.reported, *decided.refused, *decided.asked, *decided.now)
-
-
 def _measures(measures: Mapping[str, int], outcomes: Iterable[Outcome]) -> dict[str, int]:
     found = dict(measures)
     for decided in (each.decided for each in outcomes if each.decided is not None):
-        for outcome, count in (
-            ("now", len(decided.coming)),
-            ("held", len(decided.held)),
-            ("reported", len(decided.reported)),
-            ("refused", len(decided.refused) + len(decided.denied)),
-        ):
+        for outcome, count in decided.measures.items():
             found[outcome] = found.get(outcome, 0) + count
     return found
 
