@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...dependencies.cloud.fields import Field, Item
+from ...dependencies.cloud.fields import Difference, Field, Item
 from ...engine.plan import Disruption
 from .users import USER, attached, members, same_access
 
@@ -17,6 +17,7 @@ DECREASE = "decrease_replica_count"
 MODIFY_USER = "modify_user"
 MODIFY_USER_GROUP = "modify_user_group"
 AUTHENTICATION = "authentication"
+PARAMETER_GROUP = "parameterGroupName"
 TOKEN, USERS = "Token", "Users"
 MEMBER = "Member"
 """Where the inventory puts the description of the first member, which tells what that of the group leaves out."""
@@ -43,6 +44,13 @@ def same_version(actual: str, wanted: str) -> bool:
 def _version_class(actual: str, wanted: str) -> Disruption:
     later = [int(part) for part in wanted.split(".")] > [int(part) for part in actual.split(".")[:2]]
     return Disruption.REBOOT if later else Disruption.REPLACE
+
+
+def is_another_major(difference: Difference) -> bool:
+    """Whether it is of a version with parameter groups of its own."""
+    if difference.field.name != "engineVersion":
+        return False
+    return str(difference.actual).partition(".")[0] != str(difference.wanted).partition(".")[0]
 
 
 def _authentication(item: Item) -> str:
@@ -137,12 +145,12 @@ TABLE: tuple[Field, ...] = (
         "in force at once.",
     ),
     Field(
-        "parameterGroupName",
+        PARAMETER_GROUP,
         "CacheParameterGroupName",
         lambda item: ((item.get(MEMBER) or {}).get("CacheParameterGroup") or {}).get("CacheParameterGroupName"),
         Disruption.ONLINE,
         MODIFY,
-        "in force at once.",
+        "in force at once; that of another major version goes with the version.",
     ),
     Field(
         "snapshotRetentionDays",

@@ -34,9 +34,11 @@ from .fields import (
     MEMBER,
     MODIFY_USER,
     MODIFY_USER_GROUP,
+    PARAMETER_GROUP,
     PASSWORD,
     TABLE,
     USER_PASSWORD,
+    is_another_major,
     replicas,
 )
 from .tokens import FORMER, Tokens
@@ -269,16 +271,17 @@ class ElastiCache(CloudProvider):
         return {**group, **values}
 
     def differences_of(self, comparison: Comparison) -> Comparison:
-        """Fewer replicas are another call than more."""
-        return replace(
-            comparison,
-            differences=tuple(
-                replace(each, field=replace(each.field, operation=DECREASE))
-                if each.field.name == "replicas" and each.wanted < each.actual
-                else each
-                for each in comparison.differences
-            ),
-        )
+        """Fewer replicas are another call than more, and a parameter group goes with the version that it is for."""
+        major = next((each for each in comparison.differences if is_another_major(each)), None)
+
+        def told(each: Difference) -> Difference:
+            if each.field.name == "replicas" and each.wanted < each.actual:
+                return replace(each, field=replace(each.field, operation=DECREASE))
+            if major is not None and each.field.name == PARAMETER_GROUP:
+                return replace(each, disruption=major.disruption)
+            return each
+
+        return replace(comparison, differences=tuple(map(told, comparison.differences)))
 
     def details(self, item: Item) -> dict[str, Any]:
         return {

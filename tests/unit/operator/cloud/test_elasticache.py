@@ -52,7 +52,8 @@ WORKING = Facts(
 
 def desired(facts: Facts, section: dict[str, Any] | None = None, **more: Any) -> Dependency:
     cache = {"provider": "ElastiCache", "elasticache": section or {}}
-    obj = owner({"cache": cache, **more})
+    annotations = more.pop("annotations", {})
+    obj = owner({"cache": cache, **more}, annotations=annotations)
     nothing: Any = None
     provider = ElastiCache(nothing, nothing, nothing, nothing, nothing, Settings())
     return provider.desired(Scope(obj, Parent.of(obj), TraceTrackDeployment.parse(obj).spec, {}), facts)
@@ -111,6 +112,25 @@ def test_classes(section: dict[str, Any], reason: str) -> None:
     found = desired(WORKING, section)
     assert found.sync is not None
     assert found.sync.reason == reason, found.sync.message
+
+
+def test_a_parameter_group_of_another_major_version_goes_with_the_version() -> None:
+    member = {"EngineVersion": "7.2.6", "CacheParameterGroup": {"CacheParameterGroupName": "shop-7"}}
+    old = replace(WORKING, item={**ITEM, "Member": member}, agreed={**AGREED, "engineVersion": "7.2"})
+    old = replace(old, agreed={**old.agreed, "parameterGroupName": "shop-7"})
+    wanted = {"engineVersion": "8.0", "parameterGroupName": "shop-8"}
+    waiting = desired(old, wanted)
+    assert waiting.steps == (), "ElastiCache would refuse it for the present version"
+    assert [each.change.partition(" ")[0] for each in waiting.held] == ["engineVersion", "parameterGroupName"]
+    approved = desired(old, wanted, annotations={"tracetrack.io/approve": waiting.details["approval"]})
+    assert step(approved) == (
+        "modify_replication_group",
+        {"EngineVersion": "8.0", "CacheParameterGroupName": "shop-8"},
+    )
+    assert step(desired(old, {"engineVersion": "7.2", "parameterGroupName": "shop-7b"})) == (
+        "modify_replication_group",
+        {"CacheParameterGroupName": "shop-7b"},
+    )
 
 
 def test_every_field_of_the_table_is_declared_and_the_other_way_round() -> None:
