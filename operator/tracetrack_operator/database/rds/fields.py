@@ -102,10 +102,23 @@ def ready_for(difference: Difference, item: Item, others: Iterable[Difference]) 
 
 
 def _same_key(actual: str, wanted: str) -> bool:
-    """AWS tells the key's ARN. An alias could name any key: it is looked at by nobody but AWS, at the creation."""
+    """AWS tells the key's ARN. An alias could name any key: it is looked at by nobody but AWS, at the creation.
+
+    That another one is declared later is told by `_another_alias`.
+    """
     if actual == _NO_KEY:
         return False
     return "alias/" in wanted or actual == wanted or actual.endswith(f"/{wanted}")
+
+
+def _another_alias(before: str | None, wanted: str) -> bool:
+    """Before an alias was declared, there was another name for a key, or none, which stands for AWS' own."""
+    return "alias/" in wanted and before != wanted
+
+
+def _another_alias_than_one(before: str | None, wanted: str) -> bool:
+    """None is agreed for as long as there is no secret to encrypt."""
+    return before is not None and _another_alias(before, wanted)
 
 
 def master_secret(item: Item) -> Item:
@@ -209,6 +222,7 @@ TABLE: tuple[Field, ...] = (
         MODIFY,
         _IN_PLACE,
         same=_same_key,
+        renamed=_another_alias,
     ),
     Field(
         "storageEncrypted",
@@ -338,6 +352,7 @@ TABLE: tuple[Field, ...] = (
         "given together with masterCredentials. Another one is not taken while RDS manages the password: set "
         "masterCredentials to Generated first, and back with the other key.",
         same=_same_key,
+        renamed=_another_alias_than_one,
         group=MASTER_CREDENTIALS,
         sets_off=False,
         classes=(Disruption.ONLINE, Disruption.REPLACE),

@@ -31,6 +31,7 @@ class Field:
     `send` makes from the wanted one and the description. Fields of one operation and `group` go in one call.
     `pending` is the field's key among AWS's pending values, where it isn't `parameter`. `why` is for people, and so are
     the `classes` that a `disruption` by values can give. `origin` is that of its differences, whatever was seen before.
+    `renamed` tells from the value last seen to agree that another one is wanted, where AWS' own doesn't show it.
     `sets_off`: its call is applied immediately, and with it all that AWS has pending.
     """
 
@@ -46,6 +47,7 @@ class Field:
     pending: str = ""
     classes: tuple[Disruption, ...] = ()
     origin: Origin | None = None
+    renamed: Callable[[Any, Any], bool] = lambda before, wanted: False
     sets_off: bool = True
 
     def change_class(self, actual: Any, wanted: Any) -> Disruption:
@@ -93,7 +95,8 @@ def compare(
         if actual is None:
             continue
         coming = pending.get(field.pending or field.parameter)
-        if field.same(actual, wanted):
+        renamed = field.name in agreed and field.renamed(agreed[field.name], wanted)
+        if field.same(actual, wanted) and not renamed:
             if coming is None or field.same(coming, wanted):
                 now[field.name] = wanted
                 continue
