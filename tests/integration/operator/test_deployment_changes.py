@@ -82,7 +82,9 @@ def test_what_would_be_another_instance_is_refused_with_the_way_to_do_it(shop: S
     made(shop, aws)
     refused = rds(engineVersion="18", majorUpgrade={"strategy": "Refuse"})
     shop.change("tracetrackdeployments", "demo", database=refused)
-    shop.wait("Synced", "False", "ReplaceRequired", "engineVersion can't be changed from 17.6 to 18 in place")
+    told = shop.wait("Synced", "False", "ReplaceRequired", "engineVersion can't be changed from 17.6 to 18 in place")
+    assert "kubectl patch ttd demo --type merge -p" in told["message"]
+    assert '"majorUpgrade":{"strategy":"BlueGreen"}' in told["message"]
     assert shop.conditions()["Ready"]["reason"] != "ReplaceRequired", "what serves goes on serving"
     assert modifications(aws) == []
 

@@ -135,7 +135,12 @@ def _secret_key_class(actual: str, wanted: str) -> Disruption:
     return Disruption.ONLINE if actual == _NO_KEY else Disruption.REPLACE
 
 
-_IN_PLACE = "restore the field. To move, create a new TraceTrackDeployment and migrate the data to it."
+_ANEW = "kubectl tracetrack restore {name} --to {name}-2 %s --dry-run > new.yaml, %skubectl apply -f new.yaml."
+_COPIED = (
+    "aws rds create-db-snapshot --db-instance-identifier {object} --db-snapshot-identifier {object}-before; aws rds "
+    "copy-db-snapshot --source-db-snapshot-identifier {object}-before --target-db-snapshot-identifier {object}-copy "
+    "--kms-key-id KEY; " + _ANEW % ("--snapshot {object}-copy", "KEY as its kmsKeyId, ")
+)
 
 TABLE: tuple[Field, ...] = (
     Field(
@@ -153,8 +158,11 @@ TABLE: tuple[Field, ...] = (
         _version_class,
         MODIFY,
         "a later minor version restarts the server. A later major one is made beside it by a blue/green deployment, "
-        "unless majorUpgrade.strategy is Refuse. An earlier one is not taken: restore the field; a new "
-        "TraceTrackDeployment takes the data along.",
+        "unless majorUpgrade.strategy is Refuse. An earlier one is not taken: restore the field.",
+        way="For a later one: kubectl patch ttd {name} --type merge -p "
+        """'{"spec":{"database":{"rds":{"majorUpgrade":{"strategy":"BlueGreen"}}}}}'. """
+        "For an earlier one, kubectl tracetrack restore {name} --list tells the snapshots that were made with it: "
+        "kubectl tracetrack restore {name} --to {name}-2 --snapshot ID.",
         same=same_version,
         classes=(Disruption.REBOOT, Disruption.SWITCHOVER, Disruption.REPLACE),
     ),
@@ -212,7 +220,8 @@ TABLE: tuple[Field, ...] = (
         lambda item: (item.get("DBSubnetGroup") or {}).get("DBSubnetGroupName"),
         Disruption.REPLACE,
         MODIFY,
-        _IN_PLACE,
+        "an instance stays in its network: restore the field.",
+        way="To move: " + _ANEW % ("--latest", "the other subnetGroupName in it, "),
     ),
     Field(
         "kmsKeyId",
@@ -220,7 +229,8 @@ TABLE: tuple[Field, ...] = (
         _told("KmsKeyId"),
         Disruption.REPLACE,
         MODIFY,
-        _IN_PLACE,
+        "the storage keeps its key: restore the field, or give the ARN if that is another name of it.",
+        way="For another one: " + _COPIED,
         same=_same_key,
         renamed=_another_alias,
     ),
@@ -230,8 +240,8 @@ TABLE: tuple[Field, ...] = (
         lambda item: bool(item.get("StorageEncrypted")),
         Disruption.REPLACE,
         MODIFY,
-        "always true; an instance that isn't encrypted is not encrypted in place: restore an encrypted copy of its "
-        "snapshot, and adopt that.",
+        "always true; an instance that isn't encrypted is not encrypted in place.",
+        way="By an encrypted copy: " + _COPIED,
     ),
     Field(
         "securityGroupIds",
@@ -349,8 +359,10 @@ TABLE: tuple[Field, ...] = (
         _secret_key,
         _secret_key_class,
         MODIFY,
-        "given together with masterCredentials. Another one is not taken while RDS manages the password: set "
-        "masterCredentials to Generated first, and back with the other key.",
+        "given together with masterCredentials. Another one is not taken while RDS manages the password.",
+        way="Have it managed by nobody in between: kubectl patch ttd {name} --type merge -p "
+        """'{"spec":{"database":{"rds":{"masterCredentials":"Generated","masterSecretKmsKeyId":null}}}}'; """
+        "then set both again, with the other key.",
         same=_same_key,
         renamed=_another_alias_than_one,
         group=MASTER_CREDENTIALS,

@@ -30,8 +30,10 @@ class Field:
     of a change from the actual value to the wanted one. `operation` makes the change by `parameter`, whose value
     `send` makes from the wanted one and the description. Fields of one operation and `group` go in one call.
     `pending` is the field's key among AWS's pending values, where it isn't `parameter`. `why` is for people, and so are
-    the `classes` that a `disruption` by values can give. `origin` is that of its differences, whatever was seen before.
-    `renamed` tells from the value last seen to agree that another one is wanted, where AWS' own doesn't show it.
+    the `classes` that a `disruption` by values can give, and the `way` to have what isn't done in place: commands, with
+    {name} and {object} for the owner's name and the object's identifier. `origin` is that of its differences, whatever
+    was seen before. `renamed` tells from the value last seen to agree that another one is wanted, where AWS's own
+    doesn't show it.
     `sets_off`: its call is applied immediately, and with it all that AWS has pending.
     """
 
@@ -45,10 +47,15 @@ class Field:
     send: Callable[[Any, Item], Any] = lambda wanted, item: wanted
     group: str = ""
     pending: str = ""
+    way: str = ""
     classes: tuple[Disruption, ...] = ()
     origin: Origin | None = None
     renamed: Callable[[Any, Any], bool] = lambda before, wanted: False
     sets_off: bool = True
+
+    def told(self, name: str, identifier: str) -> str:
+        """`why`, and the `way` for the owner `name` and its object."""
+        return f"{self.why} {self.way}".strip().replace("{name}", name).replace("{object}", identifier)
 
     def change_class(self, actual: Any, wanted: Any) -> Disruption:
         return self.disruption if isinstance(self.disruption, Disruption) else self.disruption(actual, wanted)

@@ -34,7 +34,8 @@ def changes_markdown(tables: Mapping[str, tuple[Field, ...]]) -> str:
     for path, table in tables.items():
         lines += [f"## `{path}`", "", "| Field | Class | What happens | By |", "|---|---|---|---|"]
         lines += [
-            f"| `{field.name}` | {_classes(field)} | {_sentence(field.why)} | `{_by(field)}` |" for field in table
+            f"| `{field.name}` | {_classes(field)} | {_sentence(field.told('demo', 'ID'))} | `{_by(field)}` |"
+            for field in table
         ]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"

@@ -136,7 +136,7 @@ def verdict(what: str, state: str, changeable: bool, sync: Sync, rules: Rules) -
     answers = dict.fromkeys(each.error for each in sync.denied.values())
     sentences = [(error.reason, str(error)) for error in answers]
     if sync.refused:
-        sentences.append((Reason.REPLACE_REQUIRED, _refusal(what, sync.refused)))
+        sentences.append((Reason.REPLACE_REQUIRED, _refusal(what, sync.refused, rules)))
     if sync.reported:
         sentences.append(
             (
@@ -177,7 +177,8 @@ def waiting(what: str, sync: Sync, rules: Rules) -> tuple[Held, ...]:
     for each in sync.reported:
         why = "approval: it was changed by hand in AWS, and driftPolicy is Report"
         found.append(held(each, Reason.DRIFTED, why, token=approval(what, rules.generation, each)))
-    found += [held(each, Reason.REPLACE_REQUIRED, f"ever, in place: {each.field.why}") for each in sync.refused]
+    for each in sync.refused:
+        found.append(held(each, Reason.REPLACE_REQUIRED, f"ever, in place: {_way(what, each, rules)}"))
     return tuple(found)
 
 
@@ -204,11 +205,16 @@ def _approve(rules: Rules, sync: Sync) -> str:
     return f"kubectl annotate --overwrite ttd {rules.owner} {APPROVE}={sync.tokens}"
 
 
-def _refusal(what: str, differences: Iterable[Difference]) -> str:
+def _refusal(what: str, differences: Iterable[Difference], rules: Rules) -> str:
     return " ".join(
-        f"{what}: {each.field.name} can't be changed from {each.actual} to {each.wanted} in place: {each.field.why}"
+        f"{what}: {each.field.name} can't be changed from {each.actual} to {each.wanted} in place: "
+        f"{_way(what, each, rules)}"
         for each in differences
     )
+
+
+def _way(what: str, difference: Difference, rules: Rules) -> str:
+    return difference.field.told(rules.owner, what.rpartition(" ")[2])
 
 
 def _list(differences: Iterable[Difference]) -> str:

@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.cloud.test_rds import AGREED, ITEM, WORKING, desired
+from tracetrack_operator.cache.elasticache.fields import TABLE as ELASTICACHE
+from tracetrack_operator.database.rds.fields import TABLE as RDS
+from tracetrack_operator.database.rds.replicas.fields import OWN as REPLICA
+from tracetrack_operator.dependencies.cloud.fields import Field
+from tracetrack_operator.engine.plan import Disruption
 
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/k"
 MANAGED = {"MasterUserSecret": {"SecretArn": "a", "SecretStatus": "active", "KmsKeyId": KEY}}
@@ -37,3 +42,21 @@ def test_another_alias_is_another_key(agreed: dict[str, Any], wanted: str, reaso
     assert found.sync is not None
     expected = "Ready" if agreed.get("kmsKeyId") is None else reason
     assert found.sync.reason == expected, "none was agreed while there was no secret"
+
+
+@pytest.mark.parametrize("field", [*RDS, *REPLICA, *ELASTICACHE], ids=lambda field: field.name)
+def test_what_is_never_done_in_place_is_refused_with_the_commands_that_do_it(field: Field) -> None:
+    replaced = Disruption.REPLACE in (field.disruption, *field.classes)
+    assert bool(field.way) is replaced
+    assert not replaced or "kubectl " in field.way or "aws " in field.way
+    assert "{" not in field.told("demo", "kind-shop-demo").replace('{"', "")
+
+
+def test_the_commands_are_for_this_object() -> None:
+    facts = replace(WORKING, item={**ITEM, "StorageEncrypted": False})
+    found = desired(facts, {})
+    (held,) = found.held
+    assert found.sync is not None
+    for text in (found.sync.message, held.why):
+        assert "aws rds copy-db-snapshot --source-db-snapshot-identifier kind-shop-demo-before" in text
+        assert "kubectl tracetrack restore demo --to demo-2 --snapshot kind-shop-demo-copy --dry-run" in text

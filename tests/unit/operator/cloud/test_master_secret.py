@@ -72,7 +72,7 @@ def test_another_key_is_not_taken_while_rds_keeps_the_password() -> None:
     other = desired(facts, {**BY_RDS, "masterSecretKmsKeyId": OTHER_KEY})
     assert other.sync is not None
     assert other.sync.reason == "ReplaceRequired"
-    assert "set masterCredentials to Generated first" in other.sync.message
+    assert '"masterCredentials":"Generated"' in other.sync.message
 
 
 def test_a_secret_that_rds_cannot_rotate_is_told() -> None:

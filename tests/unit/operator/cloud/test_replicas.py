@@ -271,7 +271,7 @@ def test_another_zone_is_refused_with_the_way_to_do_it() -> None:
     found = desired(replace(REPORTS, wanted=wanted, item={**FOLLOWING, "AvailabilityZone": "eu-west-1a"}, agreed=SEEN))
     assert found.sync is not None
     assert found.sync.reason == "ReplaceRequired"
-    assert "declare another replica there" in found.sync.message
+    assert "another replica with that zone under readReplicas" in found.sync.message
     assert not found.steps
 
 

@@ -43,7 +43,9 @@ OWN: tuple[Field, ...] = (
         lambda item: item.get("AvailabilityZone"),
         Disruption.REPLACE,
         MODIFY,
-        "restore the field. To move, declare another replica there, and remove this one when that one serves.",
+        "a replica stays in its zone: restore the field.",
+        way="To move: kubectl edit ttd {name}, another replica with that zone under readReplicas, and this one removed "
+        "when ReplicasReady is True.",
     ),
 )
 """What the spec says of each."""
