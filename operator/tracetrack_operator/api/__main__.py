@@ -6,8 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..cache.elasticache.fields import BESIDE as BESIDE_ELASTICACHE
 from ..cache.elasticache.fields import PASSWORD as AUTH_TOKEN
 from ..cache.elasticache.fields import TABLE as ELASTICACHE
+from ..database.rds.beside import BESIDE as BESIDE_RDS
+from ..database.rds.beside import OF_REPLICA as BESIDE_READ_REPLICA
 from ..database.rds.fields import PASSWORD as MASTER_PASSWORD
 from ..database.rds.fields import TABLE as RDS
 from ..database.rds.replicas.fields import TABLE as READ_REPLICA
@@ -24,9 +27,9 @@ def generated_files() -> dict[str, str]:
     files = {crd_file_name(resource): crd_yaml(resource) for resource in RESOURCES}
     changes = changes_markdown(
         {
-            "spec.database.rds": (*RDS, MASTER_PASSWORD),
-            "spec.database.rds.readReplicas[]": READ_REPLICA,
-            "spec.cache.elasticache": (*ELASTICACHE, AUTH_TOKEN),
+            "spec.database.rds": (*RDS, MASTER_PASSWORD, *BESIDE_RDS),
+            "spec.database.rds.readReplicas[]": (*READ_REPLICA, *BESIDE_READ_REPLICA),
+            "spec.cache.elasticache": (*ELASTICACHE, AUTH_TOKEN, *BESIDE_ELASTICACHE),
         }
     )
     pages = {"README.md": reference_markdown(RESOURCES), "CHANGES.md": changes, PAGE: reasons_markdown()}

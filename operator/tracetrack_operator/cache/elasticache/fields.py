@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...dependencies.cloud.fields import Difference, Field, Item
+from ...dependencies.cloud.reference import CREDENTIALS, MANAGEMENT, Beside
 from ...engine.plan import Disruption
 from .users import USER, attached, members, same_access
 
@@ -254,3 +255,14 @@ USER_PASSWORD = Field(
     group="password",
     sets_off=False,
 )
+
+BESIDE: tuple[Beside, ...] = (
+    Beside(
+        "replicationGroupIdentifier",
+        (Disruption.REPLACE,),
+        "the API server refuses another one: restore the field.",
+    ),
+    MANAGEMENT,
+    CREDENTIALS,
+)
+"""What changes of the fields do that are no row of the table."""

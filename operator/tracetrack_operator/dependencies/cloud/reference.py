@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ...engine.plan import Disruption
 from .fields import Field
@@ -28,28 +29,55 @@ never seen as declared, such as an adopted instance, always waits for approval.
 """
 
 
-def changes_markdown(tables: Mapping[str, tuple[Field, ...]]) -> str:
+@dataclass(frozen=True)
+class Beside:
+    """A field that is compared with nothing in AWS: its classes, what its change does, and by which calls."""
+
+    name: str
+    classes: tuple[Disruption, ...]
+    why: str
+    by: str = ""
+
+
+MANAGEMENT = Beside(
+    "management",
+    (Disruption.ONLINE,),
+    "to Bound: it is neither changed nor deleted from then on, and the application logs in with credentialsSecretRef. "
+    "To Managed: kept as declared again if it has the tags of this object, else adopted, when you say so.",
+)
+CREDENTIALS = Beside(
+    "credentialsSecretRef", (Disruption.ONLINE,), "with Bound: the application takes other credentials while it runs."
+)
+
+
+def changes_markdown(tables: Mapping[str, tuple[Field | Beside, ...]]) -> str:
     """`tables` are by the path of their section."""
     lines = [_INTRODUCTION]
     for path, table in tables.items():
         lines += [f"## `{path}`", "", "| Field | Class | What happens | By |", "|---|---|---|---|"]
         lines += [
-            f"| `{field.name}` | {_classes(field)} | {_sentence(field.told('demo', 'ID'))} | `{_by(field)}` |"
-            for field in table
+            f"| `{field.name}` | {_classes(field)} | {_sentence(_why(field))} | {_by(field)} |" for field in table
         ]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _classes(field: Field) -> str:
-    found = (field.disruption,) if isinstance(field.disruption, Disruption) else field.classes
-    return " or ".join(found)
+def _classes(field: Field | Beside) -> str:
+    if isinstance(field, Field) and isinstance(field.disruption, Disruption):
+        return field.disruption
+    return " or ".join(field.classes)
+
+
+def _why(field: Field | Beside) -> str:
+    return field.told("demo", "ID") if isinstance(field, Field) else field.why
 
 
 def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _by(field: Field) -> str:
+def _by(field: Field | Beside) -> str:
+    if isinstance(field, Beside):
+        return f"`{field.by}`" if field.by else "–"
     operation = "".join(word.capitalize() for word in field.operation.split("_")).replace("Db", "DB")
-    return f"{operation} {field.parameter}".strip()
+    return f"`{operation} {field.parameter}`".replace(" `", "`")

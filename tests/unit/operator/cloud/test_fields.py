@@ -8,10 +8,18 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.cloud.test_rds import AGREED, ITEM, WORKING, desired
+from tracetrack_operator.api.cache import ElastiCacheCache
+from tracetrack_operator.api.database import RDSDatabase
+from tracetrack_operator.api.model import ApiModel
+from tracetrack_operator.api.replicas import ReadReplica
+from tracetrack_operator.cache.elasticache.fields import BESIDE as BESIDE_ELASTICACHE
 from tracetrack_operator.cache.elasticache.fields import TABLE as ELASTICACHE
+from tracetrack_operator.database.rds.beside import BESIDE as BESIDE_RDS
+from tracetrack_operator.database.rds.beside import OF_REPLICA
 from tracetrack_operator.database.rds.fields import TABLE as RDS
 from tracetrack_operator.database.rds.replicas.fields import OWN as REPLICA
 from tracetrack_operator.dependencies.cloud.fields import Field
+from tracetrack_operator.dependencies.cloud.reference import Beside
 from tracetrack_operator.engine.plan import Disruption
 
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/k"
@@ -50,6 +58,23 @@ def test_what_is_never_done_in_place_is_refused_with_the_commands_that_do_it(fie
     assert bool(field.way) is replaced
     assert not replaced or "kubectl " in field.way or "aws " in field.way
     assert "{" not in field.told("demo", "kind-shop-demo").replace('{"', "")
+
+
+@pytest.mark.parametrize(
+    ("model", "table", "beside", "elsewhere"),
+    [
+        (RDSDatabase, RDS, BESIDE_RDS, {"restoreFrom"}),
+        (ReadReplica, REPLICA, OF_REPLICA, set()),
+        (ElastiCacheCache, ELASTICACHE, BESIDE_ELASTICACHE, set()),
+    ],
+)
+def test_every_field_of_the_api_has_its_class(
+    model: type[ApiModel], table: tuple[Field, ...], beside: tuple[Beside, ...], elsewhere: set[str]
+) -> None:
+    fields = {field.alias or name for name, field in model.model_fields.items()}
+    rows, others = {each.name for each in table}, {each.name for each in beside}
+    assert fields - rows == others - elsewhere, "and no field that is gone has one"
+    assert all(each.classes for each in beside)
 
 
 def test_the_commands_are_for_this_object() -> None:
