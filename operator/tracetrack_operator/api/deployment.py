@@ -280,6 +280,12 @@ class TraceTrackDeploymentSpec(ApiModel):
                 "restore it, and create a new TraceTrackDeployment for another region",
                 ".aws.region",
             ),
+            Rule(
+                "!has(self.maintenanceWindow) || "
+                "self.maintenanceWindow.substring(0, 9) != self.maintenanceWindow.substring(10)",
+                "spec.maintenanceWindow ends when it begins, and would never be open: set a later end",
+                ".maintenanceWindow",
+            ),
         )
     )
 

@@ -7,6 +7,8 @@ from .meta import CONDITIONS_EXTENSION, Condition
 from .model import StatusModel, Timestamp
 from .replicas import ReadReplicaStatus
 
+PENDING_CHANGES = 50
+
 
 class CredentialsStatus(StatusModel):
     """What the application logs in with."""
@@ -80,10 +82,12 @@ class DependencyStatus(StatusModel):
         "impaired.",
     )
     pending_changes: list[str] = Field(
-        default_factory=list, max_length=50, description="Differences from the spec that are not done yet."
+        default_factory=list,
+        max_length=PENDING_CHANGES,
+        description="Differences from the spec that are not done yet; the last one tells how many more there are.",
     )
     approval: str = Field(
-        default="", max_length=512, description="Value of the annotation tracetrack.io/approve that lets them go."
+        default="", max_length=2048, description="Value of the annotation tracetrack.io/approve that lets them go."
     )
     credentials: CredentialsStatus | None = Field(
         default=None, description="What the application logs in with, where the operator rotates it."

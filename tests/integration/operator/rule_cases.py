@@ -257,6 +257,11 @@ CASES = [
         database("RDS"),
     ),
     Case(
+        "spec.maintenanceWindow ends when it begins",
+        deployment(maintenanceWindow="sun:02:00-mon:02:00"),
+        deployment(maintenanceWindow="sun:02:00-sun:02:00"),
+    ),
+    Case(
         "spec.database.rds.maxAllocatedStorageGiB must be at least",
         database("RDS", rds={"maxAllocatedStorageGiB": 55}),
         database("RDS", rds={"maxAllocatedStorageGiB": 54}),

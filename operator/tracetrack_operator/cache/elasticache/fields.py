@@ -25,7 +25,12 @@ MEMBER = "Member"
 
 
 def replicas(item: Item) -> int:
-    return len(item.get("MemberClusters") or []) - 1
+    """Those of each shard."""
+    return len(item.get("MemberClusters") or []) // (_shards(item) or 1) - 1
+
+
+def _shards(item: Item) -> int | None:
+    return len(item.get("NodeGroups") or []) or None
 
 
 def _member(name: str) -> Any:
@@ -104,6 +109,15 @@ TABLE: tuple[Field, ...] = (
         way=_ANEW,
         same=same_version,
         classes=(Disruption.REBOOT, Disruption.REPLACE),
+    ),
+    Field(
+        "shards",
+        "NodeGroupCount",
+        _shards,
+        Disruption.REPLACE,
+        MODIFY,
+        "always 1: the application speaks to one that has all the keys.",
+        way=_ANEW,
     ),
     Field(
         "replicas",

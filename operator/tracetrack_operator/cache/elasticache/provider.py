@@ -60,7 +60,7 @@ NAMING = Naming(
 COPIES = Copies("cache snapshot", "describe_snapshots", "SnapshotName", "Snapshots", "SnapshotStatus")
 _WITHOUT_SNAPSHOTS = frozenset({"cache.t1.micro"})
 _FAILOVER = frozenset({"automaticFailover", "multiAZ"})
-_NOT_AT_CREATION = frozenset({"replicas", AUTHENTICATION, "accessString", "userIds"})
+_NOT_AT_CREATION = frozenset({"shards", "replicas", AUTHENTICATION, "accessString", "userIds"})
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,7 @@ class ElastiCache(CloudProvider):
         return {
             "nodeType": wanted.node_type,
             "engineVersion": wanted.engine_version,
+            "shards": 1,
             "replicas": wanted.replicas,
             "automaticFailover": wanted.replicas > 0,
             "multiAZ": wanted.replicas > 0,

@@ -133,6 +133,16 @@ def test_a_parameter_group_of_another_major_version_goes_with_the_version() -> N
     )
 
 
+def test_a_cache_in_several_shards_is_refused_and_none_of_its_members_removed() -> None:
+    members = [f"kind-shop-demo-{shard:04}-{node:03}" for shard in (1, 2, 3) for node in (1, 2)]
+    sharded = {**ITEM, "MemberClusters": members, "NodeGroups": [{}, {}, {}]}
+    found = desired(replace(WORKING, item=sharded))
+    assert found.sync is not None
+    assert (found.sync.reason, found.steps, found.later) == ("ReplaceRequired", (), ())
+    assert "shards can't be changed from 3 to 1 in place" in found.sync.message
+    assert found.details["replicas"] == 1
+
+
 def test_every_field_of_the_table_is_declared_and_the_other_way_round() -> None:
     obj = owner({"cache": {"provider": "ElastiCache"}})
     nothing: Any = None

@@ -266,6 +266,36 @@ def test_a_hands_change_is_only_told_under_report() -> None:
     assert found.measures["reported"] == 1
 
 
+def test_more_differences_than_the_status_takes_are_counted() -> None:
+    names = [f"r{number}" for number in range(5)]
+    seen = {"copyTagsToSnapshot": True}
+    item = {
+        **FOLLOWING,
+        "DBInstanceClass": "db.x2g.large",
+        "MultiAZ": True,
+        "AllocatedStorage": 20,
+        "StorageType": "gp2",
+    }
+    item |= {"PubliclyAccessible": True, "AutoMinorVersionUpgrade": False, "CopyTagsToSnapshot": False, "Iops": 9000}
+    item |= {"PerformanceInsightsEnabled": True, "CACertificateIdentifier": "old", "StorageThroughput": 900}
+    item |= {"PreferredMaintenanceWindow": "mon:02:00-mon:03:00", "EngineVersion": "17.1", "MaxAllocatedStorage": 90}
+    replicas = [
+        replace(REPORTS, name=name, identifier=f"kind-shop-demo-{name}", wanted=ReadReplica(name=name), item=item)
+        for name in names
+    ]
+    rds = {
+        "caCertificateIdentifier": "new",
+        "storageIops": 12000,
+        "storageThroughputMiBps": 500,
+        "engineVersion": "17.2",
+    }
+    found = desired(*(replace(each, agreed=seen) for each in replicas), rds={**rds, "allocatedStorageGiB": 400})
+    told = found.details["pendingChanges"]
+    assert len(told) == 50
+    assert told[-1].startswith("and ")
+    assert told[-1].endswith(" more")
+
+
 def test_another_zone_is_refused_with_the_way_to_do_it() -> None:
     wanted = ReadReplica(name="reports", availability_zone="eu-west-1c")
     found = desired(replace(REPORTS, wanted=wanted, item={**FOLLOWING, "AvailabilityZone": "eu-west-1a"}, agreed=SEEN))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ....api.conditions import Reason
+from ....api.status import PENDING_CHANGES
 from ....aws.ownership import REPLICA
 from ....dependencies.binding import Binding, DatabaseBinding
 from ....dependencies.cloud.actions import Modify
@@ -104,11 +105,17 @@ def _details(details: Mapping[str, Any], outcomes: Sequence[Outcome], tokens: st
     serving = sum(each.binding is not None for each in wanted)
     return {
         **details,
-        **({"pendingChanges": told} if told else {}),
+        **({"pendingChanges": _bounded(told)} if told else {}),
         **({"approval": tokens} if tokens else {}),
         **({"readyReadReplicas": f"{serving}/{len(wanted)}"} if wanted else {}),
         "readReplicas": [each.status for each in outcomes],
     }
+
+
+def _bounded(told: list[str]) -> list[str]:
+    """As many as the status takes; of a primary alone there are never so many."""
+    kept = told if len(told) <= PENDING_CHANGES else told[: PENDING_CHANGES - 1]
+    return kept if kept is told else [*kept, f"and {len(told) - len(kept)} more"]
 
 
 def _measures(measures: Mapping[str, int], outcomes: Iterable[Outcome]) -> dict[str, int]:
