@@ -87,6 +87,7 @@ def _planned_storage(estate: Estate, instance: Any, given: dict[str, Any]) -> di
     present = _storage(instance)
     waiting = {name: instance.pending[name] for name in _STORAGE if name in instance.pending}
     merged = {**waiting, **asked}
+    storage.check_complete(present, merged.get("StorageType"), merged.get("AllocatedStorage"), merged.get("Iops"))
     planned = storage.changed(
         present,
         merged.get("StorageType"),

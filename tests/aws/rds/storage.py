@@ -47,12 +47,6 @@ def changed(present: Storage, kind: str | None, size: int | None, iops: int | No
     if size is not None and size > present.size:
         size = max(size, math.ceil(round(present.size * _LEAST_GROWTH, 6)))
     new_kind, new_size = kind or present.kind, size or present.size
-    provisioned = present.kind in ("io1", "io2") and new_kind == present.kind
-    if provisioned and (size is None) != (iops is None):
-        raise combination(
-            "You must specify both the storage size and iops when modifying the storage size or iops on a DB instance "
-            "that has iops."
-        )
     if new_size > _LARGEST:
         raise wrong(f"Invalid storage size for engine name postgres and storage type {new_kind}: {new_size}")
     _check_performance(new_kind, new_size, iops, throughput)
@@ -63,6 +57,19 @@ def changed(present: Storage, kind: str | None, size: int | None, iops: int | No
         iops or (present.iops if same_tier else None),
         throughput or (present.throughput if same_tier else None),
     )
+
+
+def check_complete(present: Storage, kind: str | None, size: int | None, iops: int | None) -> None:
+    """Refuse a size without I/O operations where a storage of that size and type has them provisioned."""
+    if kind not in (None, present.kind):
+        return
+    lacks = (size is None) != (iops is None)
+    striped = present.kind == "gp3" and size not in (None, present.size) and (size or 0) >= STRIPED
+    if lacks and (striped or present.kind in ("io1", "io2")):
+        raise combination(
+            "You must specify both the storage size and iops when modifying the storage size or iops on a DB instance "
+            "that has iops."
+        )
 
 
 def check_limit(size: int, limit: int | None, *, may_equal: bool) -> None:

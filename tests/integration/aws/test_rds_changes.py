@@ -199,7 +199,9 @@ async def test_storage_grows_by_a_tenth_at_least_and_then_rests(rds: Any, aws: E
 def test_the_performance_of_gp3_can_be_chosen_from_400_gib_on(rds: Any, quick: Emulator) -> None:
     created(rds)
     assert "less than 400" in refused("InvalidParameterCombination", rds.modify_db_instance, **NAME, Iops=3000)
-    rds.modify_db_instance(**NAME, AllocatedStorage=400, **NOW)
+    both = "both the storage size and iops"
+    assert both in refused("InvalidParameterCombination", rds.modify_db_instance, **NAME, AllocatedStorage=400)
+    rds.modify_db_instance(**NAME, AllocatedStorage=400, Iops=12000, **NOW)
     instance = available(rds)
     assert (instance["Iops"], instance["StorageThroughput"]) == (12000, 500)
     for wrong in ({"Iops": 5000}, {"Iops": 70000}, {"StorageThroughput": 5000}, {"StorageThroughput": 3500}):
@@ -210,9 +212,7 @@ def test_the_performance_of_gp3_can_be_chosen_from_400_gib_on(rds: Any, quick: E
     rds.modify_db_instance(**NAME, StorageType="io1", Iops=2000, **NOW)
     instance = available(rds)
     assert (instance["StorageType"], instance["Iops"]) == ("io1", 2000)
-    assert "both the storage size and iops" in refused(
-        "InvalidParameterCombination", rds.modify_db_instance, **NAME, AllocatedStorage=500
-    )
+    assert both in refused("InvalidParameterCombination", rds.modify_db_instance, **NAME, AllocatedStorage=500)
 
 
 def test_a_modification_that_rds_would_refuse_changes_nothing(rds: Any, quick: Emulator) -> None:

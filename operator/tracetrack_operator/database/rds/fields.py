@@ -18,6 +18,8 @@ LIMIT = "maxAllocatedStorageGiB"
 MASTER_CREDENTIALS = "masterCredentials"
 MASTER_SECRET_KEY = "masterSecretKmsKeyId"  # noqa: S105
 GENERATED, MANAGED_BY_RDS = "Generated", "ManagedByRDS"
+_TOGETHER = frozenset({"AllocatedStorage", "Iops", "StorageThroughput"})
+_STRIPED_GIB, _STRIPED_IOPS = 400, 12_000
 HARMLESS = frozenset({"MasterUserPassword"})
 _NO_KEY = "none"
 
@@ -85,10 +87,22 @@ def _same_limit(actual: int, wanted: int) -> bool:
     return actual == wanted or reached
 
 
-def with_storage(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of one call, of which a limit that turns growing off is the size that there will be."""
-    size, limit = (values.get(name) for name in ("AllocatedStorage", "MaxAllocatedStorage"))
-    return {**values, "MaxAllocatedStorage": max(size, limit)} if size and limit else values
+def with_storage(values: dict[str, Any], item: Item) -> dict[str, Any]:
+    """The values of one call with what RDS wants to have beside a change of the storage.
+
+    From 400 GiB on, size and I/O operations are told together. A limit that turns growing off is the size to come.
+    """
+    if not values.keys() & _TOGETHER:
+        return values
+    present = int(item.get("AllocatedStorage") or 0)
+    size = int(values.get("AllocatedStorage") or present)
+    found = dict(values)
+    if size >= _STRIPED_GIB:
+        iops = item.get("Iops") if present >= _STRIPED_GIB else None
+        found = {"AllocatedStorage": size, "Iops": iops or _STRIPED_IOPS, **values}
+    if limit := values.get("MaxAllocatedStorage"):
+        found["MaxAllocatedStorage"] = max(size, limit)
+    return found
 
 
 def ready_for(difference: Difference, item: Item, others: Iterable[Difference]) -> bool:

@@ -336,7 +336,7 @@ class RDS(CloudProvider):
         return HARMLESS
 
     def completed(self, values: dict[str, Any], item: Item) -> dict[str, Any]:
-        return with_storage(values)
+        return with_storage(values, item)
 
     def details(self, item: Item) -> dict[str, Any]:
         restorable = item.get("LatestRestorableTime")

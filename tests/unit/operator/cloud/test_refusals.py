@@ -90,6 +90,36 @@ def test_what_is_refused_waits_for_its_next_try(wait: float, steps: int, look_ag
 @pytest.mark.parametrize(
     ("item", "rds", "sent"),
     [
+        ({}, {"allocatedStorageGiB": 399}, {"AllocatedStorage": 399}),
+        ({"Iops": 3000}, {"allocatedStorageGiB": 400}, {"AllocatedStorage": 400, "Iops": 12000}),
+        (
+            {"Iops": 3000},
+            {"allocatedStorageGiB": 400, "storageIops": 16000},
+            {"AllocatedStorage": 400, "Iops": 16000},
+        ),
+        (
+            {"AllocatedStorage": 400, "Iops": 16000},
+            {"allocatedStorageGiB": 500},
+            {"AllocatedStorage": 500, "Iops": 16000},
+        ),
+        (
+            {"AllocatedStorage": 400, "StorageThroughput": 500, "Iops": 16000},
+            {"allocatedStorageGiB": 400, "storageThroughputMiBps": 1000},
+            {"AllocatedStorage": 400, "Iops": 16000, "StorageThroughput": 1000},
+        ),
+    ],
+)
+def test_from_400_gib_on_size_and_io_operations_go_together(
+    item: dict[str, Any], rds: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    seen = {**WORKING.agreed, "storageIops": None, "storageThroughputMiBps": None}
+    step = modified(desired(replace(WORKING, item={**ITEM, **item}, agreed=seen), rds))
+    assert {key: value for key, value in step.parameters.items() if key.startswith(("All", "Iops", "Stor"))} == sent
+
+
+@pytest.mark.parametrize(
+    ("item", "rds", "sent"),
+    [
         (
             {"AllocatedStorage": 50, "MaxAllocatedStorage": 100},
             {"allocatedStorageGiB": 200, "maxAllocatedStorageGiB": 300},

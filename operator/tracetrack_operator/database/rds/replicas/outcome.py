@@ -273,7 +273,7 @@ def _modify(
 ) -> ModifyReplica:
     operation, name = changes[0].field.operation, replica.identifier
     pending = item.get("PendingModifiedValues") or {}
-    given = with_storage(values(TABLE, item, pending, decided, changes))
+    given = with_storage(values(TABLE, item, pending, decided, changes), item)
     more = {} if operation == REBOOT else {**given, "ApplyImmediately": True}
     worst = Disruption.REBOOT if any(e.disruption is Disruption.REBOOT for e in changes) else Disruption.ONLINE
     return ModifyReplica(
