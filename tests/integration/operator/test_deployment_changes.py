@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -212,15 +211,6 @@ def test_an_answer_that_is_lost_is_no_second_change(shop: Shop, aws: Emulator) -
     assert (instance(aws, name) or {})["BackupRetentionPeriod"] == 21
 
 
-def test_a_refused_change_is_told_and_the_database_serves_on(shop: Shop, aws: Emulator) -> None:
-    made(shop, aws)
-    aws.faults.add("rds", "ModifyDBInstance", kind="error", code="InvalidParameterCombination", status=400, times=None)
-    shop.change("tracetrackdeployments", "demo", database=rds(backupRetentionDays=21))
-    shop.wait("Synced", "False", "AwsInvalidRequest", "AWS refuses to change DB instance")
-    assert shop.conditions()["DatabaseReady"]["status"] == "True"
-    aws.faults.clear()
-
-
 def test_a_growth_that_rds_does_not_take_yet_keeps_nothing_else_from_being_made(shop: Shop, aws: Emulator) -> None:
     name = made(shop, aws, database=rds(maxAllocatedStorageGiB=30))
     shop.change("tracetrackdeployments", "demo", database=rds(allocatedStorageGiB=40, maxAllocatedStorageGiB=100))
@@ -229,25 +219,46 @@ def test_a_growth_that_rds_does_not_take_yet_keeps_nothing_else_from_being_made(
     grown = rds(allocatedStorageGiB=80, maxAllocatedStorageGiB=100, backupRetentionDays=14)
     shop.change("tracetrackdeployments", "demo", database=grown)
     eventually(lambda: (instance(aws, name) or {})["BackupRetentionPeriod"] == 14)
-    shop.wait("Synced", "False", "AwsInvalidRequest", "allocatedStorageGiB 40 → 80 (online)")
+    refused = "AWS refuses to change DB instance"
+    shop.wait("Synced", "False", "AwsInvalidRequest", f"{refused} {name}: allocatedStorageGiB 40 → 80 (online)")
     assert shop.conditions()["DatabaseReady"]["status"] == "True"
     aws.clock(storage_cooldown_seconds=0)
     shop.wait("Synced", "True", timeout=60)
     assert (instance(aws, name) or {})["AllocatedStorage"] == 80
 
 
-def test_a_cache_gets_a_replica_and_then_fails_over_by_itself(shop: Shop, aws: Emulator) -> None:
+def test_a_cache_gets_replicas_and_other_nodes_and_is_told_what_its_parameters_wait_for(
+    shop: Shop, aws: Emulator
+) -> None:
+    def change(**fields: Any) -> None:
+        shop.change("tracetrackdeployments", "demo", cache={"provider": "ElastiCache", "elasticache": fields})
+
+    def told_of() -> dict[str, Any]:
+        return dict(shop.get("tracetrackdeployments", "demo")["status"]["cache"])
+
+    def found() -> dict[str, Any]:
+        return group(aws, told_of()["identifier"]) or {}
+
     shop.deploy(cache=ELASTICACHE)
     shop.wait("CacheReady", "True", timeout=60)
-    more = copy.deepcopy(ELASTICACHE)
-    more["elasticache"]["replicas"] = 1
-    shop.change("tracetrackdeployments", "demo", cache=more)
+    change(replicas=1)
     shop.wait("Synced", "True", timeout=60)
-    name = shop.get("tracetrackdeployments", "demo")["status"]["cache"]["identifier"]
-    found = group(aws, name)
-    assert found is not None
-    assert (len(found["MemberClusters"]), found["AutomaticFailover"], found["MultiAZ"]) == (2, "enabled", "enabled")
+    one = found()
+    assert (len(one["MemberClusters"]), one["AutomaticFailover"], one["MultiAZ"]) == (2, "enabled", "enabled")
     calls = [
         call["operation"] for call in aws.calls("elasticache") if not call["operation"].startswith(("Desc", "List"))
     ]
     assert calls == ["CreateReplicationGroup", "IncreaseReplicaCount", "ModifyReplicationGroup"]
+    change(replicas=2, nodeType="cache.r7g.large")
+    shop.wait("Synced", "False", "AwaitingApproval", "nodeType cache.t4g.micro → cache.r7g.large (reboot)")
+    eventually(lambda: len(found()["MemberClusters"]) == 3)
+    annotate(shop, approve=told_of()["approval"])
+    shop.wait("Synced", "True", timeout=60)
+    assert found()["CacheNodeType"] == "cache.r7g.large"
+    client, name = aws.client("elasticache"), {"CacheParameterGroupName": "shop-8"}
+    client.create_cache_parameter_group(**name, CacheParameterGroupFamily="valkey8", Description="shop")
+    static = [{"ParameterName": "databases", "ParameterValue": "32"}]
+    client.modify_cache_parameter_group(**name, ParameterNameValues=static)
+    change(replicas=1, parameterGroupName="shop-8")
+    told = shop.wait("Synced", "False", "ParametersPending", "shop-8 wait for a restart", timeout=60)
+    assert told["message"].count("reboot-cache-cluster") == len(found()["MemberClusters"]) == 2

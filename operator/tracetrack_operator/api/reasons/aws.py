@@ -80,7 +80,9 @@ AWS = Group(
             "AWS refuses a parameter: a version, class or size that it doesn't offer, a name that doesn't exist, or "
             "fields that don't go together.",
             "Correct the field of the spec that the value in the message comes from, or the operator's setting where "
-            "the spec names none (subnet groups, security groups).",
+            "the spec names none (subnet groups, security groups). Of a database or cache, other changes are made "
+            "meanwhile, and this one is tried again every five minutes: a second growth of the storage within six "
+            "hours is taken in the end.",
             (
                 DESCRIBE,
                 EXPLAIN,

@@ -55,6 +55,20 @@ CHANGES = Group(
             deployment=(SYNCED,),
         ),
         Entry(
+            "ParametersPending",
+            Course.STAYS,
+            "The cache's parameter group has static parameters that come into force when its nodes restart. The "
+            "operator doesn't restart them: the cache serves with the former values.",
+            "Restart the nodes one after the other, replicas first, when connections may break for seconds: what is in "
+            "memory of a node without replicas is lost. Or set the parameter back.",
+            (
+                "aws elasticache describe-cache-clusters --query "
+                "'CacheClusters[].[CacheClusterId,CacheParameterGroup.ParameterApplyStatus]'",
+                'aws elasticache reboot-cache-cluster --cache-cluster-id "$VALUE" --cache-node-ids-to-reboot 0001',
+            ),
+            deployment=(SYNCED,),
+        ),
+        Entry(
             "Drifted",
             Course.STAYS,
             "Somebody changed the database or the cache by hand in AWS. `spec.driftPolicy` is Report, so the operator "

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...dependencies.cloud.fields import Difference, Field, Item
 from ...dependencies.cloud.reference import CREDENTIALS, MANAGEMENT, Beside
+from ...dependencies.protocol import Verdict
 from ...engine.plan import Disruption
 from .users import USER, attached, members, same_access
 
@@ -19,6 +20,7 @@ MODIFY_USER = "modify_user"
 MODIFY_USER_GROUP = "modify_user_group"
 AUTHENTICATION = "authentication"
 PARAMETER_GROUP = "parameterGroupName"
+PARAMETERS_PENDING = "ParametersPending"
 TOKEN, USERS = "Token", "Users"
 MEMBER = "Member"
 """Where the inventory puts the description of the first member, which tells what that of the group leaves out."""
@@ -50,6 +52,25 @@ def same_version(actual: str, wanted: str) -> bool:
 def _version_class(actual: str, wanted: str) -> Disruption:
     later = [int(part) for part in wanted.split(".")] > [int(part) for part in actual.split(".")[:2]]
     return Disruption.REBOOT if later else Disruption.REPLACE
+
+
+def parameters_pending(item: Item, what: str) -> Verdict | None:
+    """What a person has to know of a parameter group that isn't wholly in force."""
+    group = (item.get(MEMBER) or {}).get("CacheParameterGroup") or {}
+    if group.get("ParameterApplyStatus") != "pending-reboot":
+        return None
+    shards = item.get("NodeGroups") or []
+    nodes = [node for shard in shards for node in shard.get("NodeGroupMembers") or []]
+    nodes.sort(key=lambda node: (node.get("CurrentRole") == "primary", str(node["CacheClusterId"])))
+    restarts = "; ".join(
+        f"aws elasticache reboot-cache-cluster --cache-node-ids-to-reboot 0001 --cache-cluster-id {each}"
+        for each in (node["CacheClusterId"] for node in nodes)
+    )
+    return Verdict.not_ready(
+        PARAMETERS_PENDING,
+        f"{what} is as declared, but static parameters of {group.get('CacheParameterGroupName')} wait for a restart of "
+        f"its nodes, which break connections for seconds. One after the other: {restarts}.",
+    )
 
 
 def is_another_major(difference: Difference) -> bool:
@@ -170,7 +191,8 @@ TABLE: tuple[Field, ...] = (
         lambda item: ((item.get(MEMBER) or {}).get("CacheParameterGroup") or {}).get("CacheParameterGroupName"),
         Disruption.ONLINE,
         MODIFY,
-        "in force at once; that of another major version goes with the version.",
+        "in force at once, but for static parameters, for which the nodes have to be restarted: Synced tells how. That "
+        "of another major version goes with the version.",
     ),
     Field(
         "snapshotRetentionDays",

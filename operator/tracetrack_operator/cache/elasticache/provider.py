@@ -39,6 +39,7 @@ from .fields import (
     TABLE,
     USER_PASSWORD,
     is_another_major,
+    parameters_pending,
     replicas,
 )
 from .tokens import FORMER, Tokens
@@ -126,6 +127,9 @@ class ElastiCache(CloudProvider):
         if "AutomaticFailoverStatus" in found:
             found["AutomaticFailoverStatus"] = found["AutomaticFailoverStatus"] == "enabled"
         return found
+
+    def concern(self, item: Item, what: str) -> Verdict | None:
+        return parameters_pending(item, what)
 
     def harmless(self) -> frozenset[str]:
         return frozenset({"AuthTokenStatus", "UserGroups", "LogDeliveryConfigurations"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -141,6 +142,20 @@ def test_a_cache_in_several_shards_is_refused_and_none_of_its_members_removed() 
     assert (found.sync.reason, found.steps, found.later) == ("ReplaceRequired", (), ())
     assert "shards can't be changed from 3 to 1 in place" in found.sync.message
     assert found.details["replicas"] == 1
+
+
+@pytest.mark.parametrize(("status", "reason"), [("pending-reboot", "ParametersPending"), ("in-sync", "Ready")])
+def test_parameters_that_wait_for_a_restart_are_told_with_the_commands(status: str, reason: str) -> None:
+    group = {"CacheParameterGroupName": "shop-8", "ParameterApplyStatus": status}
+    roles = (("001", "primary"), ("002", "replica"))
+    nodes = [{"CacheClusterId": f"kind-shop-demo-{node}", "CurrentRole": role} for node, role in roles]
+    item = {**ITEM, "Member": {**ITEM["Member"], "CacheParameterGroup": group}}
+    found = desired(replace(WORKING, item={**item, "NodeGroups": [{"NodeGroupMembers": nodes}]}))
+    assert found.sync is not None
+    assert (found.sync.reason, found.steps) == (reason, ())
+    if reason != "Ready":
+        commands = found.sync.message.split("One after the other: ")[1]
+        assert re.findall(r"--cache-cluster-id (kind[a-z0-9-]+)", commands) == ["kind-shop-demo-002", "kind-shop-demo-001"]
 
 
 def test_every_field_of_the_table_is_declared_and_the_other_way_round() -> None:
