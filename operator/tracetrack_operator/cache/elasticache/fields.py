@@ -129,6 +129,8 @@ TABLE: tuple[Field, ...] = (
         "a later version fails over for seconds. An earlier one is not taken: restore the field.",
         way=_ANEW,
         same=same_version,
+        # Told to the patch, and taken without it.
+        send=lambda wanted, item: ".".join(wanted.split(".")[:2]),
         classes=(Disruption.REBOOT, Disruption.REPLACE),
     ),
     Field(

@@ -32,7 +32,7 @@ def withdrawn(
         if field.operation != operation or coming is None or actual is None or coming == actual:
             continue
         if field.name not in due or not field.same(coming, due[field.name]):
-            found[field.parameter] = actual
+            found[field.parameter] = field.send(actual, item)
     return found
 
 
@@ -57,7 +57,7 @@ def strangers(
 def _sent(difference: Difference, item: Item) -> Any:
     """Of a field that is as declared, and only shall stay so, what it has: a major version would ask for the latest."""
     field, actual = difference.field, difference.field.actual(item)
-    return actual if field.same(actual, difference.wanted) else field.send(difference.wanted, item)
+    return field.send(actual if field.same(actual, difference.wanted) else difference.wanted, item)
 
 
 def _coming(field: Field, pending: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from ...engine.errors import ReconcileError
 FIRST_SECONDS = 20.0
 LONGEST_SECONDS = 300.0
 FORGET_SECONDS = 3600.0
+_MOST_DOUBLINGS = 10
 
 Key = tuple[str, str]
 """A field and its wanted value."""
@@ -65,7 +66,8 @@ class Refusals:
         known, now = self._known.setdefault(uid, _Known()), self._clock()
         names = tuple(keys)
         times = max((known.tried[each].times for each in names if each in known.tried), default=0)
-        until = now + min(LONGEST_SECONDS, self._first * 2**times)
+        # Counted no further: a power of some thousand is no number of seconds.
+        until = now + min(LONGEST_SECONDS, self._first * 2 ** min(times, _MOST_DOUBLINGS))
         known.tried |= dict.fromkeys(names, _Tried(error, times + 1, now, until))
 
     def forget(self, uid: str, keys: Iterable[Key]) -> None:

@@ -155,7 +155,10 @@ def test_parameters_that_wait_for_a_restart_are_told_with_the_commands(status: s
     assert (found.sync.reason, found.steps) == (reason, ())
     if reason != "Ready":
         commands = found.sync.message.split("One after the other: ")[1]
-        assert re.findall(r"--cache-cluster-id (kind[a-z0-9-]+)", commands) == ["kind-shop-demo-002", "kind-shop-demo-001"]
+        assert re.findall(r"--cache-cluster-id (kind[a-z0-9-]+)", commands) == [
+            "kind-shop-demo-002",
+            "kind-shop-demo-001",
+        ]
 
 
 def test_every_field_of_the_table_is_declared_and_the_other_way_round() -> None:

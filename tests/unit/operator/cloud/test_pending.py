@@ -104,9 +104,10 @@ def test_neither_does_another_token_of_a_cache_set_anything_off() -> None:
         name="kind-shop-demo",
         asked=frozenset({("authToken", "ROTATE")}),
     )
-    item = {**elasticache.ITEM, "PendingModifiedValues": {"CacheNodeType": "cache.r7g.large"}}
+    waits = {"CacheNodeType": "cache.r7g.large", "EngineVersion": "8.1"}
+    item = {**elasticache.ITEM, "PendingModifiedValues": waits}
     facts = replace(elasticache.WORKING, item=item, access=Access(elasticache.WORKING.credentials, step=token))
     section = {"nodeType": "cache.r7g.large"}
     (step,) = elasticache.desired(facts, section).steps
     assert isinstance(step, ModifyGroup)
-    assert step.parameters["CacheNodeType"] == "cache.t4g.micro"
+    assert (step.parameters["CacheNodeType"], step.parameters["EngineVersion"]) == ("cache.t4g.micro", "8.0")

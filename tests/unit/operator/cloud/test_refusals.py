@@ -43,7 +43,8 @@ def test_each_further_try_waits_twice_as_long_until_the_spec_is_another_one() ->
         watch.now += waits[-1]
         assert refusals.of("uid", 3)[STORAGE].wait == 0
     assert waits == [20, 40, 80, 160, LONGEST_SECONDS, LONGEST_SECONDS]
-    refusals.remember("uid", [STORAGE], COOLING)
+    for _ in range(2000):
+        refusals.remember("uid", [STORAGE], COOLING)
     assert refusals.of("uid", 4) == {STORAGE: Refusal(COOLING)}, "tried at once, and still apart"
     refusals.remember("uid", [STORAGE], COOLING)
     assert refusals.of("uid", 4)[STORAGE].wait == 20
