@@ -10,7 +10,7 @@ from moto.core.responses import BaseResponse
 from moto.core.utils import camelcase_to_underscores
 from moto.moto_api._internal.models import moto_api_backend
 
-from tests.aws import elasticache, rds, secretsmanager
+from tests.aws import elasticache, rds, secretsmanager, tagging
 from tests.aws.authority import Authority
 from tests.aws.estate import Estate
 from tests.aws.front import UNSUPPORTED_HEADER
@@ -25,6 +25,7 @@ def install(settings: Settings, authority: Authority, directory: Path) -> Estate
     rds.install(estate)
     elasticache.install(estate)
     secretsmanager.install()
+    tagging.install()
     return estate
 
 

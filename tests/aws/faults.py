@@ -34,6 +34,7 @@ QUOTAS: dict[tuple[str, str], tuple[float, float]] = {
     **{("secretsmanager", name): (50, 50) for name in _SECRET_WRITES.split()},
     ("rds", "*"): (12, 300),
     ("elasticache", "*"): (12, 300),
+    ("resourcegroupstaggingapi", "*"): (10, 10),
 }
 
 

@@ -20,7 +20,13 @@ MINISTACK_SERVICES = ("iot", "iot-data")
 UNSUPPORTED_HEADER = "x-tracetrack-unsupported"
 _HOP_HEADERS = {"transfer-encoding", "connection", "keep-alive", "content-length", "host", "server", "date"}
 _SECRETS = ("password", "secretstring", "secretbinary", "authtoken", "token", "key")
-_THROTTLE = {"rds": "Throttling", "elasticache": "Throttling", "sts": "Throttling"}
+_PAGES = ("PaginationToken", "nextToken")
+_THROTTLE = {
+    "rds": "Throttling",
+    "elasticache": "Throttling",
+    "sts": "Throttling",
+    "resourcegroupstaggingapi": "ThrottledException",
+}
 _INTERNAL = {"iot": "InternalFailureException", "secretsmanager": "InternalServiceError"}
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -159,7 +165,7 @@ def _told(call: protocol.Call) -> dict[str, Any]:
 def _shown(params: dict[str, Any]) -> dict[str, Any]:
     def harmless(name: str, value: Any) -> bool:
         short = isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 200)
-        return short and not any(word in name.lower() for word in _SECRETS)
+        return short and (name in _PAGES or not any(word in name.lower() for word in _SECRETS))
 
     return {name: value for name, value in params.items() if harmless(name, value)}
 

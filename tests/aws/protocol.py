@@ -18,7 +18,12 @@ from moto.core.serialize import SerializationContext, get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import NotFound
 
-SIGNING_NAMES = {"iotdata": "iot-data", "iotdevicegateway": "iot-data", "execute-api": "apigatewaymanagementapi"}
+SIGNING_NAMES = {
+    "iotdata": "iot-data",
+    "iotdevicegateway": "iot-data",
+    "execute-api": "apigatewaymanagementapi",
+    "tagging": "resourcegroupstaggingapi",
+}
 UNSIGNED_ACTIONS = {"AssumeRoleWithWebIdentity": "sts", "AssumeRoleWithSAML": "sts"}
 
 

@@ -4,7 +4,7 @@ Rates are calls per second and account in one region: 80 % of the service's defa
 tools are left some; 90 % for certificates, by which the making of a fleet is paced. IoT quotas: AWS General Reference,
 "AWS IoT Core endpoints and quotas", control plane APIs.
 Secrets Manager: 50 writes/s. RDS counts all its calls together, 300 at once and 12/s sustained; so, it is taken,
-does ElastiCache.
+does ElastiCache. Of the tagging API's, 10/s is taken.
 A call that isn't listed is refused before it is sent.
 """
 
@@ -325,6 +325,7 @@ _TABLE = (
         tagged=Tagged.UNCLAIMED,
     ),
     Call("elasticache", "list_tags_for_resource", "elasticache:ListTagsForResource", 10, _CACHE_TAGGED),
+    Call("resourcegroupstaggingapi", "get_resources", "tag:GetResources", 10),
     Call(
         "elasticache",
         "create_user",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from .client import AwsPort
 from .listing import Item, Listing
 from .ownership import NAME, NAMESPACE, tag_map
+from .tags import CacheTags, Tags
 
-TAGS_SECONDS = 600.0
 READING_SHARE = 0.2
 """Of the time; many objects take many pages, which take the turns of the calls that change something."""
 _USERS, _USER_GROUPS = "elasticache users", "elasticache user groups"
@@ -51,7 +51,7 @@ class Inventory:
         self._wake = wake
         self._clock = clock
         self._listings: dict[tuple[str, str | None], _Known] = {}
-        self._tags: dict[str, tuple[float, dict[str, str]]] = {}
+        self._tags = CacheTags(aws, clock)
 
     async def db_instances(self, region: str | None, max_age: float, name: str | None = None) -> Listing:
         """All DB instances of the region as AWS describes them; at most `max_age` seconds old, or as many as it takes
@@ -95,19 +95,12 @@ class Inventory:
         """As `expire`, of blue/green deployments of an instance."""
         self._listing(UPGRADES, region).changed[name] = self._clock()
 
-    async def cache_tags(self, group: Item, region: str | None) -> dict[str, str]:
+    async def cache_tags(self, item: Item, region: str | None, *, live: bool = False) -> Tags:
         """The tags of a replication group, user or user group, which its description leaves out.
 
-        Remembered for `TAGS_SECONDS`.
+        Remembered for some minutes, but those asked for `live`.
         """
-        key = _tags_key(group)
-        known = self._tags.get(key)
-        if known is not None and self._clock() - known[0] < TAGS_SECONDS:
-            return known[1]
-        answer = await self._aws.call("elasticache", "list_tags_for_resource", region=region, ResourceName=group["ARN"])
-        tags = tag_map(answer.get("TagList", []))
-        self._tags[key] = (self._clock(), tags)
-        return tags
+        return await (self._tags.live(item, region) if live else self._tags.of(item, region))
 
     def expire(self, service: str, region: str | None, name: str | None = None) -> None:
         """Something was changed: whatever was read before now is not good enough any more.
@@ -122,8 +115,7 @@ class Inventory:
             else:
                 listing.changed[name] = now
         if service == "elasticache":
-            own = None if name is None else f":replicationgroup:{name} "
-            self._tags = {key: known for key, known in self._tags.items() if own is not None and own not in key}
+            self._tags.forget_group(name)
 
     def learn(self, service: str, region: str | None, name: str, item: Item, tags: Mapping[str, str]) -> None:
         """AWS answered a creation with this: as good as a reading of that one object."""
@@ -131,11 +123,11 @@ class Inventory:
         listing.told[name] = (now, item)
         listing.items.learn(name, item)
         if service == "elasticache":
-            self._tags[_tags_key(item)] = (now, dict(tags))
+            self._tags.learn(item, tags)
 
     def forget_tags(self, arn: str) -> None:
         """They were changed, or what had them has gone."""
-        self._tags = {key: known for key, known in self._tags.items() if not key.startswith(f"{arn} ")}
+        self._tags.forget(arn)
 
     async def _read(
         self,
@@ -187,17 +179,11 @@ class Inventory:
         """Of what has changed or gone; what is new was just made by somebody who looks again."""
         for name in before.changed_in(now):
             item = before[name]
-            tags = tag_map(item.get("TagList", [])) or self._tags.get(_tags_key(item), (0.0, {}))[1]
-            if name not in now:
-                # What comes after it may have the same ARN.
-                self._tags.pop(_tags_key(item), None)
+            tags = tag_map(item.get("TagList", [])) or self._tags.known(item)
+            if name not in now and "ARN" in item:
+                self._tags.forget(item["ARN"])
             if NAMESPACE in tags and NAME in tags:
                 self._wake(tags[NAMESPACE], tags[NAME])
 
     def _listing(self, service: str, region: str | None) -> _Known:
         return self._listings.setdefault((service, region), _Known())
-
-
-def _tags_key(group: Item) -> str:
-    # With the creation time, since a new group of the same name has the same ARN.
-    return f"{group.get('ARN', '')} {group.get('ReplicationGroupCreateTime', '')}"

@@ -4,6 +4,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 from .calls import CALLS, STATEMENTS, Call, Tagged
@@ -23,7 +24,7 @@ def policy(region: str = "*", account: str = "*", cluster: str = "*", partition:
         for group, tagged, resources, allowed in _rights(call):
             actions[group, tagged].update(allowed)
             named[group, tagged].update(resources)
-    statements = [(sorted(named[key]), key[1], sorted(actions[key])) for key in sorted(actions)]
+    statements = [(_widest(named[key]), key[1], sorted(actions[key])) for key in sorted(actions)]
 
     def arn(resource: str) -> str:
         return resource if resource == "*" else f"arn:{partition}:{filled(resource)}"
@@ -87,6 +88,11 @@ def _rights(call: Call) -> Iterator[tuple[str, Tagged, tuple[str, ...], tuple[st
         yield group, grant.tagged, anything if told else grant.resources, grant.actions
     if call.beside:
         yield f"beside {call.service}", Tagged.ANY, call.beside, (call.action,)
+
+
+def _widest(resources: set[str]) -> list[str]:
+    """Without those that another pattern of the statement has in it."""
+    return sorted(each for each in resources if not any(o != each and fnmatchcase(each, o) for o in resources))
 
 
 def _condition(tagged: Tagged, cluster: str) -> dict[str, Any]:

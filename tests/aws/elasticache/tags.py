@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult
 from moto.elasticache.exceptions import ReplicationGroupNotFound, SnapshotNotFound, UserNotFound
 from moto.elasticache.models import ElastiCacheBackend
@@ -28,6 +29,17 @@ def _known(backend: Any, arn: str) -> str:
     if kind == "user" and name not in backend.users:
         raise UserNotFound(name)
     return kind
+
+
+def _taggable(backend: Any) -> list[tuple[str, str]]:
+    """Type and ARN of what GetResources shows, by the names that ARNs have for them."""
+    kinds = {
+        "replicationgroup": backend.replication_groups.values(),
+        "snapshot": backend.snapshots.values(),
+        "user": backend.users.values(),
+        "usergroup": users.groups_of(backend).values(),
+    }
+    return [(kind, one.arn) for kind, found in kinds.items() for one in list(found)]
 
 
 def install() -> None:
@@ -55,6 +67,13 @@ def install() -> None:
         remove(self.elasticache_backend, arn, self._get_param("TagKeys", []))
         return _told(self, arn)
 
+    def iter_tagged_resources(self: Any) -> Iterator[TaggedResource]:
+        for type_, arn in _taggable(self):
+            tags = self.tagging_service.get_tag_dict_for_resource(arn)
+            if tags:
+                yield TaggedResource(arn, tags, f"elasticache:{type_}")
+
+    put(ElastiCacheBackend, iter_tagged_resources)
     put(ElastiCacheBackend, list_tags_for_resource)
     put(ElastiCacheResponse, add_tags_to_resource)
     put(ElastiCacheResponse, remove_tags_from_resource)

@@ -38,14 +38,15 @@ class UserGroup:
         return "modifying" if clock.now() < self.busy_until else "active"
 
 
-def _groups(backend: Any) -> dict[str, UserGroup]:
+def groups_of(backend: Any) -> dict[str, UserGroup]:
+    """All user groups by name."""
     groups: dict[str, UserGroup] = backend.__dict__.setdefault("user_groups", {})
     return groups
 
 
 def group_of(backend: Any, name: str) -> UserGroup:
     """The user group of that name. UserGroupNotFound."""
-    group = _groups(backend).get(name)
+    group = groups_of(backend).get(name)
     if group is None:
         raise refusal("UserGroupNotFound", f"User group {name} not found.")
     return group
@@ -143,7 +144,7 @@ def install(estate: Estate) -> None:
     def create_user(self: Any) -> Any:
         _passwords(self)
         answer = moto_create_user(self)
-        self.elasticache_backend.users[self._get_param("UserId")].groups = _groups(self.elasticache_backend)
+        self.elasticache_backend.users[self._get_param("UserId")].groups = groups_of(self.elasticache_backend)
         return answer
 
     def describe_users(self: Any) -> ActionResult:
@@ -163,7 +164,7 @@ def install(estate: Estate) -> None:
         if self._get_param("AppendAccessString"):
             access = f"{user.access_string} {self._get_param('AppendAccessString')}"
         user.access_string = access or user.access_string
-        _refresh(backend, [group for group in _groups(backend).values() if user.id in group.user_ids])
+        _refresh(backend, [group for group in groups_of(backend).values() if user.id in group.user_ids])
         user.busy_until = clock.now() + estate.settings.modify_seconds
         return ActionResult(user)
 
@@ -172,7 +173,7 @@ def install(estate: Estate) -> None:
         user = _user(backend, self._get_param("UserId"))
         if user.id == "default":
             raise wrong("The user default can't be deleted.")
-        joined = [group for group in _groups(backend).values() if user.id in group.user_ids]
+        joined = [group for group in groups_of(backend).values() if user.id in group.user_ids]
         for group in joined:
             _check_members(backend, group.engine, [name for name in group.user_ids if name != user.id])
         for group in joined:
@@ -193,24 +194,24 @@ def install(estate: Estate) -> None:
 def _install_groups(estate: Estate) -> None:
     def create_user_group(self: Any) -> ActionResult:
         backend, name, engine = self.elasticache_backend, self._get_param("UserGroupId"), self._get_param("Engine")
-        if name in _groups(backend):
+        if name in groups_of(backend):
             raise refusal("UserGroupAlreadyExists", f"User group {name} already exists.")
         users = list(self._get_param("UserIds") or [])
         _check_members(backend, engine.lower(), users)
         arn = f"arn:aws:elasticache:{backend.region_name}:{backend.account_id}:usergroup:{name}"
-        _groups(backend)[name] = UserGroup(name, engine.lower(), users, arn)
+        groups_of(backend)[name] = UserGroup(name, engine.lower(), users, arn)
         backend.tagging_service.tag_resource(arn, self._get_param("Tags", []))
-        return ActionResult(_groups(backend)[name])
+        return ActionResult(groups_of(backend)[name])
 
     def describe_user_groups(self: Any) -> ActionResult:
         backend, name = self.elasticache_backend, self._get_param("UserGroupId")
-        for group in _groups(backend).values():
+        for group in groups_of(backend).values():
             group.replication_groups = [
                 one.replication_group_id
                 for one in backend.replication_groups.values()
                 if group.user_group_id in one.user_group_ids
             ]
-        chosen = [group_of(backend, name)] if name else _groups(backend).values()
+        chosen = [group_of(backend, name)] if name else groups_of(backend).values()
         return paged(self.params, "UserGroups", chosen, lambda group: str(group.user_group_id))
 
     def modify_user_group(self: Any) -> ActionResult:
@@ -234,7 +235,7 @@ def _install_groups(estate: Estate) -> None:
         if any(group.user_group_id in one.user_group_ids for one in backend.replication_groups.values()):
             raise NotImplementedError("DeleteUserGroup of a group that a replication group has")
         backend.tagging_service.delete_all_tags_for_resource(group.arn)
-        return ActionResult(_groups(backend).pop(group.user_group_id))
+        return ActionResult(groups_of(backend).pop(group.user_group_id))
 
     for function in (create_user_group, describe_user_groups, modify_user_group, delete_user_group):
         add(ElastiCacheResponse, function)

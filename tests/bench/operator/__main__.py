@@ -37,14 +37,13 @@ SCENARIOS = (
     ),
     Scenario(
         "restarting",
-        (d.MEMORY_IDLE, d.MEMORY, d.RESTART_CALLS, d.RESTART_SECONDS),
+        (d.MEMORY_IDLE, d.QUOTAS, d.MEMORY, d.RESTART_CALLS, d.RESTART_CACHE_CALLS, d.RESTART_SECONDS),
         lambda sizes: sizes.large,
         large.restarting,
     ),
     Scenario("lost", (d.LOST_SYNCED, d.LOST_LEFT), lambda sizes: sizes.lost, creation.lost),
     Scenario("throttled", (d.THROTTLED_SYNCED, d.THROTTLED_MODIFIES), lambda sizes: sizes.many, creation.throttled),
     Scenario("changing", (d.FIRST_CALL,), lambda sizes: sizes.changing_seconds, steady.changing),
-    Scenario("quotas", (d.QUOTAS,), lambda sizes: sizes.large, large.quotas),
     Scenario("starting", (d.STARTUP_SECONDS, d.STARTUP_MEMORY), lambda sizes: sizes.idle, large.starting),
 )
 NAMES = tuple(scenario.name for scenario in SCENARIOS)

@@ -12,12 +12,19 @@ TICK_GAP = 1.0
 """Reads of a service that come closer to each other than this (seconds) belong to one tick."""
 
 _READS = ("Describe", "List", "Get")
+_PAGES = {"Marker", "PaginationToken"}
 _MODIFIES = ("ModifyDBInstance", "ModifyReplicationGroup")
 _NAMES = ("DBInstanceIdentifier", "ReplicationGroupId")
 
 
 def per_object(calls: Iterable[Call], service: str, count: int) -> float:
     return sum(1 for call in calls if call["service"] == service) / count
+
+
+def parted(calls: Iterable[Call], service: str) -> tuple[list[Call], list[Call]]:
+    """Those of the service, and those of all others."""
+    every = list(calls)
+    return [call for call in every if call["service"] == service], [c for c in every if c["service"] != service]
 
 
 def throttled(calls: Iterable[Call]) -> int:
@@ -50,7 +57,7 @@ def reads_of_a_tick(calls: Iterable[Call], service: str) -> int:
     times = sorted(
         call["time"]
         for call in calls
-        if call["service"] == service and call["operation"].startswith(_READS) and "Marker" not in call["params"]
+        if call["service"] == service and call["operation"].startswith(_READS) and not _PAGES & call["params"].keys()
     )
     most, run, before = 0, 0, float("-inf")
     for time in times:

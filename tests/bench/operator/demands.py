@@ -47,7 +47,9 @@ THROTTLED_MODIFIES = Demand("half of all calls throttled, {n} objects: needless 
 FIRST_CALL = Demand("apply to first AWS call, P99 at 10 changes/s, s", 2, "–")
 MEMORY_IDLE = Demand("operator's memory with nothing to do, MiB", 150, "54")
 MEMORY = Demand("operator's memory with {n} objects, MiB", 200, "81")
-RESTART_CALLS = Demand("AWS calls at a restart with {n} objects", 25, "4000")
+RESTART_CALLS = Demand("AWS calls at a restart with {n} DB instances", 25, "4000")
+RESTART_CACHE_CALLS = Demand("AWS calls at a restart with {n} caches", 45, "–")
+"""A page of each list has a hundred at most: groups, their two nodes and their tags make forty for a thousand."""
 RESTART_SECONDS = Demand("restart with {n} objects: all read after, s", 15, "42")
 QUOTAS = Demand("{n} deployments with RDS and ElastiCache at AWS' quotas: throttled calls", 0, "–")
 STARTUP_SECONDS = Demand("start-up with {n} idle objects: all observed after, s", 300, "–")

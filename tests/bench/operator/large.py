@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tests.bench.operator import calls as read
 from tests.bench.operator import demands as d
-from tests.bench.operator.objects import ELASTICACHE, OTHER_CACHE, RDS, names
+from tests.bench.operator.objects import ELASTICACHE, RDS, names
 from tests.bench.operator.scenario import Sizes, incomplete
 from tests.bench.operator.stage import Stage, stage
 from tests.bench.report import Gate
@@ -20,17 +20,20 @@ SETTLING_SECONDS = 180.0
 
 
 def restarting(sizes: Sizes) -> Sequence[Gate]:
-    """The operator with nothing to do, with many objects, and started anew beside them."""
+    """The operator with nothing to do, with as many deployments with both services as AWS' rates let through, and
+    started anew beside them."""
     wanted, n = names(sizes.large), sizes.large
     with stage() as made:
         made.settle()
         idle = d.MEMORY_IDLE.measured(made.memory())
-        made.apply(wanted, RDS, OTHER_CACHE)
+        began = min(made.apply(wanted, RDS, ELASTICACHE))
         with step(f"waiting for {n} objects"):
-            synced = made.watching.until_true(wanted, MAKING_SECONDS, "DatabaseReady")
+            synced = made.watching.until_true(wanted, MAKING_SECONDS, "DatabaseReady", "CacheReady")
+        making = made.aws.calls()
+        refused = read.throttled(making)
         if len(synced) < n:
-            why = incomplete(len(synced), n, MAKING_SECONDS)
-            rest = (d.MEMORY, d.RESTART_CALLS, d.RESTART_SECONDS)
+            why = f"{incomplete(len(synced), n, MAKING_SECONDS)}; {refused} calls throttled"
+            rest = (d.QUOTAS, d.MEMORY, d.RESTART_CALLS, d.RESTART_CACHE_CALLS, d.RESTART_SECONDS)
             return [idle, *(demand.unmeasured(why, n) for demand in rest)]
         made.settle(SETTLING_SECONDS)
         grown = made.memory()
@@ -40,10 +43,13 @@ def restarting(sizes: Sizes) -> Sequence[Gate]:
         made.settle()
         calls = [call for call in made.aws.calls() if call["time"] >= since]
         anew = made.memory()
+    ours, others = read.parted(calls, "rds")
     return [
         idle,
+        d.QUOTAS.measured(refused, f"all synced after {max(synced) - began:.0f} s; {read.tally(making)}", n),
         d.MEMORY.measured(max(grown, anew), f"{grown:.0f} where they were made, {anew:.0f} after a restart", n),
-        d.RESTART_CALLS.measured(len(calls), read.tally(calls), n),
+        d.RESTART_CALLS.measured(len(ours), read.tally(ours), n),
+        d.RESTART_CACHE_CALLS.measured(len(others), read.tally(others), n),
         d.RESTART_SECONDS.measured(seconds, n=n),
     ]
 
@@ -61,21 +67,6 @@ def _started(made: Stage, count: int) -> float:
         # Telling its metrics takes the operator half a second of a thousand objects' time.
         time.sleep(2)
     return time.monotonic() - began
-
-
-def quotas(sizes: Sizes) -> Sequence[Gate]:
-    """As many deployments with both services as AWS' rates let through, and no call too fast."""
-    wanted, n = names(sizes.large), sizes.large
-    with stage() as made:
-        began = min(made.apply(wanted, RDS, ELASTICACHE))
-        with step(f"waiting for {n} objects"):
-            ready = made.watching.until_true(wanted, MAKING_SECONDS, "DatabaseReady", "CacheReady")
-        calls = made.aws.calls()
-    refused = read.throttled(calls)
-    if len(ready) < n:
-        return [d.QUOTAS.unmeasured(f"{incomplete(len(ready), n, MAKING_SECONDS)}; {refused} throttled", n)]
-    note = f"all synced after {max(ready) - began:.0f} s; {read.tally(calls)}"
-    return [d.QUOTAS.measured(refused, note, n)]
 
 
 def starting(sizes: Sizes) -> Sequence[Gate]:

@@ -122,6 +122,40 @@ def test_tags_are_kept_and_members_are_listed(cache: Any) -> None:
     assert members[0]["EngineVersion"] == "8.1"
 
 
+def test_the_tags_of_all_are_listed_page_by_page(cache: Any, aws: Emulator) -> None:
+    tagging = aws.client("resourcegroupstaggingapi")
+    names = [f"demo-{number}" for number in range(3)]
+    for name in names:
+        cache.create_user(
+            UserId=name, UserName=name, Engine="valkey", AccessString="on ~* +@all", NoPasswordRequired=True
+        )
+        cache.add_tags_to_resource(ResourceName=_arn("user", name), Tags=TAGS)
+    cache.create_user_group(UserGroupId="demo", Engine="valkey", UserIds=names, Tags=TAGS)
+    group = cache.create_replication_group(**CREATE)["ReplicationGroup"]["ARN"]
+    bare = cache.create_replication_group(**{**CREATE, "ReplicationGroupId": "bare", "Tags": []})["ReplicationGroup"]
+
+    def listed(*types: str, key: str = TAGS[0]["Key"]) -> list[str]:
+        pages = tagging.get_paginator("get_resources").paginate(
+            ResourceTypeFilters=[f"elasticache:{type_}" for type_ in types],
+            TagFilters=[{"Key": key}],
+            ResourcesPerPage=2,
+        )
+        found = [each for page in pages for each in page["ResourceTagMappingList"]]
+        assert all(each["Tags"] == TAGS for each in found)
+        return sorted(each["ResourceARN"] for each in found)
+
+    users = [_arn("user", name) for name in names]
+    assert listed("replicationgroup", "user", "usergroup") == sorted([group, *users, _arn("usergroup", "demo")])
+    assert bare["ARN"] not in listed("replicationgroup")
+    assert listed("replicationgroup", key="other") == []
+    cache.delete_user_group(UserGroupId="demo")
+    assert listed("usergroup") == []
+
+
+def _arn(kind: str, name: str) -> str:
+    return f"arn:aws:elasticache:eu-central-1:123456789012:{kind}:{name}"
+
+
 @pytest.mark.parametrize(
     ("code", "wrong"),
     [

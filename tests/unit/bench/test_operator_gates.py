@@ -54,6 +54,8 @@ class TestCalls:
         calls = [call("CreateDBInstance", 1), call("DescribeDBInstances", 2), call("GetCallerIdentity", 3, "sts")]
         assert read.per_object(calls, "rds", 4) == 0.5
         assert read.modifies([*calls, call("ModifyDBInstance", 4)]) == 1
+        ours, others = read.parted(calls, "rds")
+        assert ([each["time"] for each in ours], [each["service"] for each in others]) == ([1, 2], ["sts"])
 
 
 class TestWrites:

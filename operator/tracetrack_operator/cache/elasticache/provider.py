@@ -306,9 +306,7 @@ class ElastiCache(CloudProvider):
         if item is None:
             await ending.settled(owner, name)
         else:
-            # Whose it is counts now.
-            self._inventory.forget_tags(self.arn(item))
-            found = await self._inventory.cache_tags(item, region)
+            found = await self._inventory.cache_tags(item, region, live=True)
         mine = found.get(UID) == owner["metadata"]["uid"]
         if not mine and raw(owner, *NAMING.section, "authentication") == CacheAuthentication.USERS:
             await self._users.remove(owner, name, region)

@@ -115,11 +115,11 @@ class CloudProvider(CloudObject):
         coming = item is None and kept is not None
         if coming or (item is not None and item.get(self.naming.status_field) != "available"):
             item = (await self.listing(region, pace, name)).get(name)
-        found = await self.tags_of(item, region) if item is not None else {}
+        bound = self.section(scope).management is Management.BOUND
+        found = await self.tags_of(item, region) if item is not None and not bound else {}
         beside = await self.beside(scope, name)
         if item is not None and beside:
             item = {**item, **beside}
-        bound = self.section(scope).management is Management.BOUND
         own = found.get(UID) == uid and not bound
         problem, credentials = await self._brought(scope) if bound else ("", await self._credentials(scope, item))
         usable = item is not None and (own or bound) and credentials

@@ -42,7 +42,9 @@ WITHOUT_RESOURCE = {
     "list_certificates",
     "describe_endpoint",
     "describe_db_engine_versions",
+    "get_resources",
 }
+IAM_PREFIXES = {"resourcegroupstaggingapi": "tag"}
 WITHOUT_NAME = {"create_thing_type", "update_certificate", "delete_certificate", "attach_policy", "detach_policy"}
 """Of certificates, whose ids AWS chooses, and of types, which all clusters of an account share."""
 
@@ -141,7 +143,8 @@ class TestTableOfCalls:
         model = botocore.session.get_session().get_service_model(call.service)
         names = {xform_name(name): name for name in model.operation_names}
         assert call.operation in names, "boto3 knows no such call"
-        assert call.action == f"{call.service}:{names[call.operation]}"
+        prefix = IAM_PREFIXES.get(call.service, call.service)
+        assert call.action == f"{prefix}:{names[call.operation]}"
         for action in call.also:
             service, _, name = action.partition(":")
             assert service == call.service

@@ -15,36 +15,8 @@ def ages() -> Callable[[], float]:
     return (10.0**power for power in count()).__next__
 
 
-class Tagged:
-    """AWS with a UID on every group; counts what it is asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    async def call(self, service: str, operation: str, /, *, region: str | None = None, **given: Any) -> dict[str, Any]:
-        self.asked.append(given["ResourceName"].rpartition(":")[2])
-        return {"TagList": [{"Key": "tracetrack.io/uid", "Value": "uid-1"}]}
-
-
 def group(name: str) -> dict[str, str]:
     return {"ARN": f"arn:aws:elasticache:eu-central-1:1:replicationgroup:{name}", "ReplicationGroupCreateTime": "then"}
-
-
-async def test_a_change_of_one_group_leaves_the_tags_of_the_others_known() -> None:
-    aws: Any = Tagged()
-    inventory = Inventory(aws)
-
-    async def read() -> None:
-        for name in ("one", "one-more", "two"):
-            await inventory.cache_tags(group(name), None)
-
-    await read()
-    inventory.expire("elasticache", None, "one")
-    await read()
-    assert aws.asked == ["one", "one-more", "two", "one"]
-    inventory.expire("elasticache", None)
-    await read()
-    assert aws.asked[4:] == ["one", "one-more", "two"]
 
 
 class Shown:
@@ -57,8 +29,8 @@ class Shown:
     async def call(self, *_: str, **__: Any) -> dict[str, Any]:
         return {"TagList": self.tags}
 
-    async def pages(self, *asked: str, region: str | None = None) -> AsyncIterator[dict[str, Any]]:
-        for item in self.items if "CacheClusters" not in asked else ():
+    async def pages(self, *asked: str, region: str | None = None, **_: Any) -> AsyncIterator[dict[str, Any]]:
+        for item in self.items if asked[2] not in ("CacheClusters", "ResourceTagMappingList") else ():
             yield dict(item)
 
 
@@ -208,14 +180,6 @@ async def test_what_is_made_during_a_reading_outlives_it() -> None:
         "old": "available",
         "other": "available",
     }
-
-
-async def test_the_tags_that_a_group_was_made_with_need_not_be_asked_for() -> None:
-    aws: Any = Tagged()
-    inventory = Inventory(aws)
-    inventory.learn("elasticache", "eu", "one", group("one"), {"tracetrack.io/uid": "uid-1"})
-    assert await inventory.cache_tags(group("one"), "eu") == {"tracetrack.io/uid": "uid-1"}
-    assert aws.asked == []
 
 
 async def test_the_tags_of_what_has_gone_are_not_those_of_what_comes_after() -> None:
