@@ -3,22 +3,29 @@
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Lock
 from typing import Any, Protocol
 
 import boto3
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from prometheus_client import Counter, Histogram
 
 from ..engine.errors import ReconcileError
 from .calls import CALLS, Call, pace
-from .errors import AwsThrottled, sort_client_error, sort_core_error
+from .errors import THROTTLES, AwsThrottled, sort_client_error, sort_core_error
 from .pacing import TokenBucket
 
 THREADS = 16
 AWS_CALLS = Counter(
     "tracetrack_operator_aws_calls_total", "AWS calls by outcome code.", ["service", "operation", "code"]
+)
+AWS_THROTTLES = Counter(
+    "tracetrack_operator_aws_throttles_total",
+    "Answers of AWS that refused a call for the account's rate; a call that is repeated may have several.",
+    ["service", "operation"],
 )
 AWS_SECONDS = Histogram("tracetrack_operator_aws_call_seconds", "Duration of AWS calls.", ["service", "operation"])
 AWS_PACED = Histogram(
@@ -124,6 +131,7 @@ class AwsClient:
                     region_name=region,
                     config=Config(retries=retries, connect_timeout=5, read_timeout=30, max_pool_connections=THREADS),
                 )
+                client.meta.events.register("response-received", partial(_count_throttle, service))
                 self._clients[service, region, repeatable] = client
             return client
 
@@ -133,3 +141,9 @@ class AwsClient:
         if bucket is None:
             bucket = self._buckets[name, region] = TokenBucket(quota.rate, quota.burst)
         return bucket
+
+
+def _count_throttle(service: str, *, parsed_response: dict[str, Any] | None, event_name: str, **_: Any) -> None:
+    """Of every attempt: what boto3 repeats with success is a throttled call all the same."""
+    if ((parsed_response or {}).get("Error") or {}).get("Code") in THROTTLES:
+        AWS_THROTTLES.labels(service, xform_name(event_name.rpartition(".")[2])).inc()

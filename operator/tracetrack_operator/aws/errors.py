@@ -43,7 +43,7 @@ class AwsInvalid(TerminalError):
         self.code = code
 
 
-_THROTTLES = {
+THROTTLES = {
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -81,7 +81,7 @@ def sort_client_error(error: ClientError, service: str, operation: str) -> Recon
     text = f"AWS {service} {operation}: {code}: {detail.get('Message', '')}".rstrip(": ")
     if service == "secretsmanager" and code == "InvalidRequestException":
         return AwsConflict(code, "AwsConflict", text)
-    if code in _THROTTLES:
+    if code in THROTTLES:
         return AwsThrottled(code, "AwsThrottled", text, "It is retried; raise the account's quota if it goes on.")
     if code in _DENIED:
         return AwsError(code, "AwsAccessDenied", text, "Allow the action in the IAM policy of the operator's role.")
