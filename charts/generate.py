@@ -1,6 +1,7 @@
 """Writes what the chart copies from elsewhere, or checks that it is up to date.
 
-The CRDs come from crds/, the table of values in the chart's README from the comments in its values.yaml.
+The CRDs come from crds/, the table of values in the chart's README from the comments in its values.yaml, the IAM policy
+of the operator's role from the table of its AWS calls.
 """
 
 from __future__ import annotations
@@ -14,15 +15,23 @@ from typing import Any
 
 import yaml
 
+from tracetrack_operator.aws.policy import policy
+
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "charts" / "tracetrack-operator"
+PLACES = ("REGION", "ACCOUNT", "CLUSTER")
+"""What whoever takes the IAM policy has to fill in."""
 START, END = "<!-- values: written by charts/generate.py -->", "<!-- end of values -->"
 
 
 def generated() -> dict[Path, str]:
     """Path → text of everything that is generated."""
     files = {CHART / "files/crds" / path.name: path.read_text("utf-8") for path in (ROOT / "crds").glob("*.yaml")}
-    return {**files, CHART / "README.md": with_table((CHART / "README.md").read_text("utf-8"))}
+    return {
+        **files,
+        CHART / "files/iam-policy.json": f"{json.dumps(policy(*PLACES), indent=2)}\n",
+        CHART / "README.md": with_table((CHART / "README.md").read_text("utf-8")),
+    }
 
 
 def drift() -> list[str]:

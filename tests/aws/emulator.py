@@ -200,6 +200,11 @@ class Emulator:
             if service in (None, call["service"]) and operation in (None, call["operation"])
         ]
 
+    def rights(self) -> list[dict[str, Any]]:
+        """What the calls that succeeded for the access key `operator` would have taken of IAM, since the start: call
+        (service and operation), action, resource, and the tags that the call gave and the resource carried."""
+        return list(self.control("GET", "rights"))
+
     def unsupported(self) -> list[dict[str, str]]:
         """Calls that no emulator supports: service, operation, reason."""
         return list(self.control("GET", "unsupported"))

@@ -15,6 +15,7 @@ from yarl import URL
 from tests.aws import pages, protocol, validation
 from tests.aws.faults import Fault, Faults, Journal, Quotas, Record
 from tests.aws.holds import HeldCall, Holds, Moment
+from tests.aws.rights import CALLER, Rights
 
 MINISTACK_SERVICES = ("iot", "iot-data")
 UNSUPPORTED_HEADER = "x-tracetrack-unsupported"
@@ -41,6 +42,7 @@ class Front:
         self.faults = Faults()
         self.holds = Holds()
         self.journal = Journal()
+        self.rights = Rights()
         self._session = session
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -62,7 +64,11 @@ class Front:
                 if not await held.decision:
                     record.status, record.error = 499, "Dropped"
                     return _cut_off(request)
+            held_to = call.model is not None and protocol.caller(headers) == CALLER
+            needed = self.rights.needed(call) if held_to else []
             status, answer_headers, answer = await self._answer(call, fault, request.method, url, headers, body)
+            if status < 300:
+                self.rights.taken(needed)
             record.duration = round(time.time() - began, 4)
             record.status = status
             record.error = _error_code(status, answer_headers, answer)

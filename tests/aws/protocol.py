@@ -56,6 +56,11 @@ def scope(headers: dict[str, str], body: bytes) -> tuple[str, str]:
     return UNSIGNED_ACTIONS.get(action, "unsigned"), "us-east-1"
 
 
+def caller(headers: dict[str, str]) -> str:
+    """The access key that signed."""
+    return headers.get("authorization", "").partition("Credential=")[2].partition("/")[0]
+
+
 def decode(method: str, url: str, headers: dict[str, str], body: bytes) -> Call:
     """The call that a request makes. `headers` keys in lower case."""
     service, region = scope(headers, body)

@@ -130,6 +130,7 @@ class Server:
             ("GET", "health"): self._health,
             ("GET", "ca"): self._ca,
             ("GET", "calls"): self._calls,
+            ("GET", "rights"): self._rights,
             ("GET", "unsupported"): self._unsupported,
             ("GET", "faults"): self._faults,
             ("POST", "faults"): self._add_fault,
@@ -155,6 +156,9 @@ class Server:
 
     async def _calls(self, _: web.Request) -> web.Response:
         return web.Response(text=self.front.journal.as_json(), content_type="application/json")
+
+    async def _rights(self, _: web.Request) -> web.Response:
+        return web.Response(text=self.front.rights.as_json(), content_type="application/json")
 
     async def _unsupported(self, _: web.Request) -> web.Response:
         return web.json_response(self.front.journal.unsupported)

@@ -80,7 +80,12 @@ def _rights(call: Call) -> Iterator[tuple[str, Tagged, tuple[str, ...], tuple[st
         group = call.service
     anything = (f"{call.service}:{{region}}:{{account}}:*",)
     told = call.tagged in _TELLING or group == "reads"
-    yield group, call.tagged, anything if told else call.resources, (call.action, *call.also)
+    if call.tagged is Tagged.MADE:
+        # What is there already carries tags: giving ours to another cluster's would make it ours to delete.
+        yield group, call.tagged, anything, (call.action,)
+        yield "tagged", Tagged.UNCLAIMED, call.resources, call.also
+    else:
+        yield group, call.tagged, anything if told else call.resources, (call.action, *call.also)
     for grant in call.grants:
         told = grant.tagged in _TELLING
         beside = f"beside {call.service}" if grant.resources == call.beside else f"granted {call.action}"

@@ -12,7 +12,7 @@ import pytest
 from tests.aws.emulator import Emulator
 from tests.cluster.controlplane import ControlPlane
 from tests.integration.conftest import OPERATOR_PROCESS
-from tests.integration.operator import rbac
+from tests.integration.operator import iam, rbac
 from tests.integration.operator.installation import install_crds, operator_account, operator_environment
 from tests.integration.operator.process import OperatorProcess
 
@@ -30,6 +30,7 @@ LONGEST = (
     "test_upgrade.py",
     "test_deployment_aws.py",
 )
+CLUSTER = "test"
 T = TypeVar("T")
 
 
@@ -75,10 +76,12 @@ def operator_process(
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Iterator[OperatorProcess]:
-    """One operator for the run. At its end: it stopped cleanly, and asked for nothing that the chart doesn't grant."""
+    """One operator for the run. At its end: it stopped cleanly, and asked for nothing that the chart doesn't grant, nor
+    its IAM policy."""
     folder = tmp_path_factory.mktemp("operator")
     environ = {
-        **operator_environment(aws_emulator, folder, "test"),
+        **operator_environment(aws_emulator, folder, CLUSTER),
+        "AWS_ACCESS_KEY_ID": iam.CALLER,
         "TRACETRACK_AWS_STEADY_SECONDS": "2",
         "TRACETRACK_AWS_CHANGING_SECONDS": "1",
         "TRACETRACK_CREDENTIALS_SETTLE_SECONDS": "4",
@@ -91,6 +94,7 @@ def operator_process(
     assert code in (0, -9), f"the operator ended with {code}:\n{process.tail()}"
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if hasattr(request.config, "workerinput") else base
+    iam.judge(aws_emulator.rights(), CLUSTER)
     rbac.judge(control_plane.audit_events(rbac.USER), shared / rbac.RECORD)
 
 

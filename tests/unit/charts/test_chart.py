@@ -13,6 +13,7 @@ import yaml
 
 from tracetrack_operator import __version__
 from tracetrack_operator.api.conditions import ConditionType
+from tracetrack_operator.aws.policy import policy
 from tracetrack_operator.engine.metrics import ConditionCollector
 from tracetrack_operator.kube.kinds import KINDS, WATCHED
 from tracetrack_operator.settings import Settings
@@ -224,6 +225,11 @@ class TestRights:
 
 
 class TestCustomResourceDefinitions:
+    def test_the_readmes_command_fills_in_the_iam_policy(self) -> None:
+        (command,) = re.findall(r"    (sed .*?) >", (CHART / "README.md").read_text(), flags=re.DOTALL)
+        filled = subprocess.run(["sh", "-c", command], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        assert json.loads(filled) == policy("us-east-1", "123456789012", "kind")
+
     def test_generated_files_are_up_to_date(self) -> None:
         command = [sys.executable, str(ROOT / "charts/generate.py"), "--check"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

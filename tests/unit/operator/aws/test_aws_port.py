@@ -252,8 +252,7 @@ class TestPolicy:
         statements = [s for s in policy(cluster="prod")["Statement"] if "rds:AddTagsToResource" in s["Action"]]
         carried, given = ({f"aws:{kind}Tag/tracetrack.io/cluster": "prod"} for kind in ("Resource", "Request"))
         conditions = [s["Condition"] for s in statements]
-        assert {"StringLike": given, "StringLikeIfExists": carried} in conditions
-        assert all(condition["StringLike"] == given for condition in conditions)
+        assert conditions == [{"StringLike": given, "StringLikeIfExists": carried}]
 
 
 class TestClient:
