@@ -57,8 +57,9 @@ class Operator:
         )
         self.watcher = Watcher(self.cache, self.queue, Routes(self.cache))
         self.fleets = FleetReconciler(self.context)
+        self.deployments = DeploymentReconciler(self.context)
         reconcilers: Mapping[str, Reconciler] = {
-            "TraceTrackDeployment": DeploymentReconciler(self.context),
+            "TraceTrackDeployment": self.deployments,
             "ScannerFleet": self.fleets,
         }
         self.loop = ReconcileLoop(
@@ -113,6 +114,7 @@ class Operator:
     async def _start(self, **_: Any) -> None:
         await self.loop.start()
         self._following += [asyncio.create_task(stream.follow()) for stream in self.streams.values()]
+        self._following.append(asyncio.create_task(self.deployments.follow_aws()))
         logger.info("reconciling", extra={"objects": len(self.cache), "cluster": self.settings.cluster})
 
     async def _stop(self, **_: Any) -> None:

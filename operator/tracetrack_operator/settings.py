@@ -15,7 +15,8 @@ class Settings:
     `aws_ca_file` is a PEM bundle that RDS and ElastiCache endpoints are verified with (for RDS the one that AWS
     publishes); `rds_*` and `elasticache_*` are for resources that name no network of their own.
     `aws_steady_seconds` is how old what AWS says of databases and caches may be, `aws_changing_seconds` while one of
-    them changes: the descriptions are read once for all, and one at rest is looked at every two `aws_steady_seconds`.
+    them changes: the descriptions are read once for all, and one at rest is looked at every two `aws_steady_seconds`,
+    and whenever a reading in between shows it changed.
     `credentials_settle_seconds` is how long applications have to go over to rotated credentials before the former may
     go: longer than a kubelet takes to bring a changed Secret into its pods.
     `fleet_check_seconds` is how often a fleet that needs nothing is compared with AWS.

@@ -1,20 +1,49 @@
 """What exists in AWS, from one paged describe for all objects instead of one call for each."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ..engine.errors import ReconcileError
 from .client import AwsPort
 from .listing import Item, Listing
 from .ownership import NAME, NAMESPACE, tag_map
 from .tags import CacheTags, Tags
 
+logger = logging.getLogger(__name__)
 READING_SHARE = 0.2
 """Of the time; many objects take many pages, which take the turns of the calls that change something."""
-_USERS, _USER_GROUPS = "elasticache users", "elasticache user groups"
-_OF_ELASTICACHE = (_USERS, _USER_GROUPS)
+ROUNDS = 4
+"""What nobody has asked for in the time of so many readings needs none; everything at rest is looked at more often."""
+PARTS = 6
 UPGRADES = "rds upgrades"
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A paged describe: the name of its listing, the call, and where the items and their identifiers are."""
+
+    listed_as: str
+    service: str
+    operation: str
+    items: str
+    identifier: str
+
+
+_DB_INSTANCES = _Source("rds", "rds", "describe_db_instances", "DBInstances", "DBInstanceIdentifier")
+_GROUPS = _Source(
+    "elasticache", "elasticache", "describe_replication_groups", "ReplicationGroups", "ReplicationGroupId"
+)
+_MEMBERS = _Source("", "elasticache", "describe_cache_clusters", "CacheClusters", "CacheClusterId")
+_USERS = _Source("elasticache users", "elasticache", "describe_users", "Users", "UserId")
+_USER_GROUPS = _Source("elasticache user groups", "elasticache", "describe_user_groups", "UserGroups", "UserGroupId")
+_UPGRADES = _Source(
+    UPGRADES, "rds", "describe_blue_green_deployments", "BlueGreenDeployments", "BlueGreenDeploymentIdentifier"
+)
+_BY_NAME = {source.listed_as: source for source in (_DB_INSTANCES, _GROUPS, _USERS, _USER_GROUPS, _UPGRADES)}
+_OF_ELASTICACHE = (_USERS.listed_as, _USER_GROUPS.listed_as)
 
 Wake = Callable[[str, str], None]
 
@@ -23,6 +52,7 @@ Wake = Callable[[str, str], None]
 class _Known:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     read_at: float = float("-inf")
+    asked_at: float = float("-inf")
     took: float = 0.0
     not_before: float = float("-inf")
     changed: dict[str, float] = field(default_factory=dict)
@@ -59,9 +89,7 @@ class Inventory:
 
         Read after the last change that `expire` was told of: of `name`, where one is asked about, else of any.
         """
-        return await self._read(
-            "rds", "describe_db_instances", "DBInstances", "DBInstanceIdentifier", region, max_age, name
-        )
+        return await self._read(_DB_INSTANCES, region, max_age, name)
 
     async def replication_groups(self, region: str | None, max_age: float, name: str | None = None) -> Listing:
         """All replication groups of the region, as `db_instances`.
@@ -69,27 +97,39 @@ class Inventory:
         Version, windows, parameters and security groups stand in the description of a member: that of the first is
         under `Member`.
         """
-        operation, items = "describe_replication_groups", "ReplicationGroups"
-        return await self._read("elasticache", operation, items, "ReplicationGroupId", region, max_age, name)
+        return await self._read(_GROUPS, region, max_age, name)
 
     async def cache_users(self, region: str | None, max_age: float, name: str) -> Listing:
         """All users of ElastiCache in the region, read since the replication group `name` was last changed."""
-        return await self._read(
-            "elasticache", "describe_users", "Users", "UserId", region, max_age, name, listed_as=_USERS
-        )
+        return await self._read(_USERS, region, max_age, name)
 
     async def cache_user_groups(self, region: str | None, max_age: float, name: str) -> Listing:
         """All user groups of ElastiCache, as `cache_users`."""
-        operation, items = "describe_user_groups", "UserGroups"
-        return await self._read(
-            "elasticache", operation, items, "UserGroupId", region, max_age, name, listed_as=_USER_GROUPS
-        )
+        return await self._read(_USER_GROUPS, region, max_age, name)
 
     async def blue_green_deployments(self, region: str | None, max_age: float, name: str) -> Listing:
         """All blue/green deployments of the region by identifier, as `db_instances`."""
-        operation, items = "describe_blue_green_deployments", "BlueGreenDeployments"
-        identifier = "BlueGreenDeploymentIdentifier"
-        return await self._read("rds", operation, items, identifier, region, max_age, name, listed_as=UPGRADES)
+        return await self._read(_UPGRADES, region, max_age, name)
+
+    async def keep_fresh(self, seconds: float) -> None:
+        """Never ends: whatever somebody looks at is read every so many seconds, though nobody asks just then.
+
+        Who is at rest looks less often, and is woken by what a reading shows changed.
+        """
+        while True:
+            await asyncio.sleep(seconds / PARTS)
+            await self.refresh(seconds)
+
+    async def refresh(self, seconds: float) -> None:
+        """One round of `keep_fresh`."""
+        for (name, region), listing in list(self._listings.items()):
+            now = self._clock()
+            if now - listing.asked_at < ROUNDS * seconds and now - listing.read_at >= seconds:
+                try:
+                    await self._fresh(_BY_NAME[name], region, seconds, None)
+                except ReconcileError as error:
+                    # Whoever looks next is told the same, and tells.
+                    logger.info("could not read AWS", extra={"listing": name, "error": str(error)})
 
     def expire_upgrades(self, region: str | None, name: str) -> None:
         """As `expire`, of blue/green deployments of an instance."""
@@ -129,26 +169,20 @@ class Inventory:
         """They were changed, or what had them has gone."""
         self._tags.forget(arn)
 
-    async def _read(
-        self,
-        service: str,
-        operation: str,
-        items: str,
-        identifier: str,
-        region: str | None,
-        max_age: float,
-        name: str | None,
-        listed_as: str = "",
-    ) -> Listing:
-        listing, asked_at = self._listing(listed_as or service, region), self._clock()
+    async def _read(self, source: _Source, region: str | None, max_age: float, name: str | None) -> Listing:
+        self._listing(source.listed_as, region).asked_at = self._clock()
+        return await self._fresh(source, region, max_age, name)
+
+    async def _fresh(self, source: _Source, region: str | None, max_age: float, name: str | None) -> Listing:
+        listing, asked_at = self._listing(source.listed_as, region), self._clock()
         if listing.serves(asked_at, asked_at, max_age, name):
             return listing.items
         async with listing.lock:
             now = self._clock()
             if not listing.serves(asked_at, now, max_age, name):
                 before = listing.items
-                found = await self._listed(service, operation, items, identifier, region)
-                if operation == "describe_replication_groups" and found:
+                found = await self._listed(source, region)
+                if source is _GROUPS and found:
                     await self._add_members(found, region)
                 # What was made while it was read need not be in it.
                 listing.told = {each: (at, item) for each, (at, item) in listing.told.items() if at >= now}
@@ -161,15 +195,14 @@ class Inventory:
                 self._wake_owners(before, listing.items)
             return listing.items
 
-    async def _listed(self, service: str, operation: str, items: str, identifier: str, region: str | None) -> Listing:
+    async def _listed(self, source: _Source, region: str | None) -> Listing:
         found = Listing()
-        async for item in self._aws.pages(service, operation, items, region=region):
-            found.learn(item[identifier], item)
+        async for item in self._aws.pages(source.service, source.operation, source.items, region=region):
+            found.learn(item[source.identifier], item)
         return found
 
     async def _add_members(self, groups: Listing, region: str | None) -> None:
-        operation, items, identifier = "describe_cache_clusters", "CacheClusters", "CacheClusterId"
-        members = await self._listed("elasticache", operation, items, identifier, region)
+        members = await self._listed(_MEMBERS, region)
         for name, group in groups.items():
             first = next(iter(group.get("MemberClusters") or []), "")
             if first in members:

@@ -58,6 +58,7 @@ class Planner:
         self._repository = view.settings.app_repository
         settings, kube, aws = view.settings, view.kube, view.aws
         generated, inventory = GeneratedSecrets(kube, view.cache), Inventory(aws, wake=wake)
+        self.inventory = inventory
         self._database_checks = Checks(database_check, trusting=trusting)
         self._cache_checks = Checks(cache_check, trusting=trusting)
         self._replica_checks = Checks(replica_check)

@@ -40,6 +40,10 @@ class DeploymentReconciler:
         self._runner = PlanRunner(context, [*databases.values(), *caches.values(), self._planner.drills])
         self._deletion = Deletion(context, databases, caches, self._planner.drills)
 
+    async def follow_aws(self) -> None:
+        """Never ends: has what was changed in AWS noticed in time, however seldom who it concerns looks."""
+        await self._planner.inventory.keep_fresh(self._context.settings.aws_steady_seconds)
+
     async def reconcile(self, key: Key) -> Result:
         owner = self._context.cache.get(key.kind, key.namespace, key.name)
         if owner is None:

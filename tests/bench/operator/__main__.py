@@ -35,6 +35,7 @@ SCENARIOS = (
         lambda sizes: sizes.many,
         steady.resting,
     ),
+    Scenario("alone", (d.NOTICED_ALONE,), lambda _: 1, steady.alone),
     Scenario(
         "restarting",
         (d.MEMORY_IDLE, d.QUOTAS, d.MEMORY, d.RESTART_CALLS, d.RESTART_CACHE_CALLS, d.RESTART_SECONDS),

@@ -12,12 +12,12 @@ from typing import Any
 from tests.bench.figures import percentile
 from tests.bench.operator import calls as read
 from tests.bench.operator import demands as d
-from tests.bench.operator.demands import Demand
 from tests.bench.operator.objects import ELASTICACHE, OTHER_CACHE, RDS, identifier, names
 from tests.bench.operator.scenario import Sizes, incomplete
 from tests.bench.operator.stage import Stage, stage
 from tests.bench.operator.writes import spec_fields, status_writes
 from tests.bench.report import Gate
+from tests.cluster.run import StageError
 from tests.integration.operator import rbac
 
 RATE = 10
@@ -102,20 +102,63 @@ def _writes(made: Stage, sizes: Sizes) -> list[Gate]:
     ]
 
 
+def alone(_: Sizes) -> Sequence[Gate]:
+    """One object, changed when the operator has just looked: nobody else's look shows the change."""
+    (name,) = wanted = names(1)
+    with stage() as made:
+        made.apply(wanted, RDS, ELASTICACHE)
+        if not made.watching.until_true(wanted, PATIENCE, "DatabaseReady", "CacheReady"):
+            return [d.NOTICED_ALONE.unmeasured(incomplete(0, 1, PATIENCE))]
+        _quiet(made)
+        times: list[float] = []
+        for service in BY_HAND:
+            _until_read(made, service)
+            times += _wait(made, service, {name: _by_hand(made, service, name)})
+    if len(times) < len(BY_HAND):
+        return [d.NOTICED_ALONE.unmeasured(f"not noticed within {NOTICED_PATIENCE:.0f} s")]
+    note = ", ".join(f"{service} {seconds:.1f} s" for service, seconds in zip(BY_HAND, times, strict=True))
+    return [d.NOTICED_ALONE.measured(max(times), note)]
+
+
+def _until_read(made: Stage, service: str) -> None:
+    """Return right after the operator has begun to read the service."""
+    began, end = time.time(), time.monotonic() + NOTICED_PATIENCE
+    while not any(
+        call["time"] > began and call["operation"].startswith("Describe") for call in made.aws.calls(service)
+    ):
+        if time.monotonic() > end:
+            raise StageError(f"{service} was not read within {NOTICED_PATIENCE:.0f} s")
+        time.sleep(0.1)
+
+
+def _by_hand(made: Stage, service: str, name: str) -> float:
+    """Change an object as a person would; gives when that was."""
+    operation, parameter, values = BY_HAND[service]
+    at = time.time()
+    getattr(made.aws.client(service), operation)(**{parameter: identifier(name), **values, "ApplyImmediately": True})
+    return at
+
+
 def _noticed(made: Stage, wanted: Sequence[str]) -> list[Gate]:
     """Some objects, one after another, so that not all changes meet the same moment of a tick."""
     changed: dict[str, dict[str, float]] = {service: {} for service in BY_HAND}
     for name in wanted[:CHANGES]:
-        for service, (operation, parameter, values) in BY_HAND.items():
-            changed[service][name] = time.time()
-            change = {parameter: identifier(name), **values, "ApplyImmediately": True}
-            getattr(made.aws.client(service), operation)(**change)
+        for service in BY_HAND:
+            changed[service][name] = _by_hand(made, service, name)
         time.sleep(APART)
-    return [_wait(made, DEMANDS[service], service, at) for service, at in changed.items()]
+    gates = []
+    for service, at in changed.items():
+        times, demand = sorted(_wait(made, service, at)), DEMANDS[service]
+        if len(times) < len(at):
+            why = f"{len(at) - len(times)} of {len(at)} not noticed within {NOTICED_PATIENCE:.0f} s"
+            gates.append(demand.unmeasured(why, len(wanted)))
+        else:
+            gates.append(demand.measured(times[-1], f"median {percentile(times, 0.5):.1f} s", len(wanted)))
+    return gates
 
 
-def _wait(made: Stage, demand: Demand, service: str, changed: dict[str, float]) -> Gate:
-    """Noticed is what the status names, or what the operator has put right."""
+def _wait(made: Stage, service: str, changed: dict[str, float]) -> list[float]:
+    """After how long each was noticed: its status names the value, or the operator has put it right."""
     value = next(iter(BY_HAND[service][2].values()))
     noticed: dict[str, float] = {}
     end = time.monotonic() + NOTICED_PATIENCE
@@ -129,10 +172,7 @@ def _wait(made: Stage, demand: Demand, service: str, changed: dict[str, float]) 
                 noticed[name] = made.watching.touched.get(name, time.time()) - at
             elif identifier(name) in corrected:
                 noticed[name] = corrected[identifier(name)] - at
-    if len(noticed) < len(changed):
-        missing = len(changed) - len(noticed)
-        return demand.unmeasured(f"{missing} of {len(changed)} not noticed within {NOTICED_PATIENCE:.0f} s")
-    return demand.measured(max(noticed.values()), f"median {percentile(sorted(noticed.values()), 0.5):.1f} s")
+    return list(noticed.values())
 
 
 def _corrected(made: Stage, service: str) -> dict[str, float]:

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from tracetrack_operator.aws.inventory import READING_SHARE, Inventory
+from tracetrack_operator.aws.inventory import PARTS, READING_SHARE, ROUNDS, Inventory
+from tracetrack_operator.engine.errors import RetryableError
+from tracetrack_operator.settings import Settings
+
+STEADY = Settings.aws_steady_seconds
 
 
 def ages() -> Callable[[], float]:
@@ -141,6 +145,63 @@ async def test_long_readings_come_less_often_than_they_are_asked_for() -> None:
     before = aws.reads
     await inventory.db_instances("eu", 60, "a")
     assert aws.reads == before + 1, "what was changed is read at once"
+
+
+async def test_what_somebody_looks_at_is_read_in_time_though_nobody_asks() -> None:
+    """A lone object asks every 60 s, and by itself would notice a change by hand later than that."""
+    aws, now, woken = Shown(), [100.0], list[float]()
+    port: Any = aws
+    inventory = Inventory(port, lambda: now[0], lambda namespace, name: woken.append(now[0]))
+    for state in ("available", "modifying"):
+        aws.items = [instance("lone", state, "lone")]
+        if not woken:
+            await inventory.db_instances("eu", STEADY, "lone")
+        changed_at = now[0]
+    while not woken:
+        now[0] += STEADY / PARTS
+        await inventory.refresh(STEADY)
+    assert woken[0] - changed_at <= STEADY * (1 + 1 / PARTS)
+
+
+async def test_what_nobody_looks_at_any_more_is_not_read() -> None:
+    aws = Slow(0)
+    port: Any = aws
+    inventory = Inventory(port, lambda: aws.now)
+    await inventory.db_instances("eu", STEADY)
+    for _ in range(600):
+        aws.now += STEADY / PARTS
+        await inventory.refresh(STEADY)
+    assert aws.reads == ROUNDS
+
+
+async def test_what_is_changed_is_read_by_whoever_asks_about_it() -> None:
+    aws = Slow(0)
+    port: Any = aws
+    inventory = Inventory(port, lambda: aws.now)
+    await inventory.db_instances("eu", STEADY)
+    for number in range(5):
+        inventory.expire("rds", "eu", f"db-{number}")
+        aws.now += 1
+        await inventory.refresh(STEADY)
+    assert aws.reads == 1
+
+
+async def test_a_reading_that_fails_is_left_to_whoever_looks_next() -> None:
+    aws = Slow(0)
+    port: Any = aws
+    inventory = Inventory(port, lambda: aws.now)
+    await inventory.db_instances("eu", STEADY)
+
+    class Away:
+        async def pages(self, *asked: str, region: str | None = None) -> AsyncIterator[dict[str, Any]]:
+            raise RetryableError("AwsUnreachable", "no answer")
+            yield {}
+
+    inventory._aws = Away()  # type: ignore[assignment]
+    aws.now += STEADY
+    await inventory.refresh(STEADY)
+    with pytest.raises(RetryableError):
+        await inventory.db_instances("eu", 0)
 
 
 async def test_what_a_creation_was_answered_counts_until_a_later_reading() -> None:
