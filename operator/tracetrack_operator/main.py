@@ -16,6 +16,7 @@ from .api import reasons
 from .aws.client import AwsClient
 from .context import INDEXERS, Context
 from .deployment.reconciler import DeploymentReconciler
+from .deployment.status import at_rest
 from .engine.cache import ObjectCache
 from .engine.events import EventRecorder
 from .engine.loop import ReconcileLoop, Reconciler
@@ -53,7 +54,7 @@ class Operator:
             kube=self.kube,
             aws=self.aws,
             recorder=recorder,
-            status=StatusWriter(self.kube, recorder, guide),
+            status=StatusWriter(self.kube, recorder, guide, at_rest),
         )
         self.watcher = Watcher(self.cache, self.queue, Routes(self.cache))
         self.fleets = FleetReconciler(self.context)

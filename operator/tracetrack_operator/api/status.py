@@ -72,8 +72,9 @@ class DependencyStatus(StatusModel):
     latest_restorable_time: str = Field(
         default="",
         max_length=20,
-        description="Time up to which the database can be restored, in UTC, to the hour; the metric "
-        "tracetrack_operator_database_latest_restorable_timestamp_seconds has it to the second.",
+        description="Time up to which the database could be restored, in UTC, when the status was last written: for "
+        "its sake alone, once a day. The metric tracetrack_operator_database_latest_restorable_timestamp_seconds has "
+        "it as it is now.",
     )
     master_secret_status: str = Field(
         default="",

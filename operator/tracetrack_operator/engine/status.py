@@ -4,7 +4,7 @@ An Event is written before the status whose transition it tells: who is killed i
 and tells it again, by the same name. The other way round it would never be told.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import metrics
@@ -16,12 +16,22 @@ from .ports import KubePort
 
 
 class StatusWriter:
-    """Publishes what a reconcile found: the status subresource, an Event per transition, the condition metrics."""
+    """Publishes what a reconcile found: the status subresource, an Event per transition, the condition metrics.
 
-    def __init__(self, kube: KubePort, recorder: EventRecorder, guide: Guide = NO_GUIDE) -> None:
+    `at_rest` is a status without what moves by itself, for which alone nothing is written.
+    """
+
+    def __init__(
+        self,
+        kube: KubePort,
+        recorder: EventRecorder,
+        guide: Guide = NO_GUIDE,
+        at_rest: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda status: status,
+    ) -> None:
         self._kube = kube
         self._recorder = recorder
         self._guide = guide
+        self._at_rest = at_rest
 
     async def publish(self, observed: Object, status: Mapping[str, Any], conditions: Conditions) -> Object | None:
         """Write `status` with `conditions` for `observed`; gives the stored object when a write was needed.
@@ -35,7 +45,7 @@ class StatusWriter:
         wanted["conditions"] = conditions.to_list(self._guide)
         metrics.CONDITIONS.record(kind, namespace, name, wanted["conditions"])
         await self._recorder.retry(observed)
-        if wanted == observed.get("status"):
+        if self._at_rest(wanted) == self._at_rest(observed.get("status") or {}):
             return None
         await self._tell(observed, conditions)
         stored = await self._kube.apply_status(

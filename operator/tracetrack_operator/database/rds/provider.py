@@ -347,9 +347,8 @@ class RDS(CloudProvider):
             "storageGiB": int(item.get("AllocatedStorage") or 0),
             "replicas": len(item.get("ReadReplicaDBInstanceIdentifiers") or []) + bool(item.get("MultiAZ")),
             "maintenanceWindow": self.own_window(item),
-            # Every five minutes there is a later one: told to the hour, so that the status rests.
             **({"masterSecretStatus": str(kept)} if (kept := master_secret(item).get("SecretStatus")) else {}),
-            **({"latestRestorableTime": f"{restorable:%Y-%m-%dT%H:00:00Z}"} if restorable else {}),
+            **({"latestRestorableTime": f"{restorable:%Y-%m-%dT%H:%M:%SZ}"} if restorable else {}),
         }
 
     async def delete(self, owner: Object) -> str:

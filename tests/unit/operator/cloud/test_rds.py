@@ -162,7 +162,7 @@ def test_all_as_declared() -> None:
         "storageGiB": 50,
         "replicas": 1,
         "maintenanceWindow": "sun:02:00-sun:03:00",
-        "latestRestorableTime": "2026-11-23T11:00:00Z",
+        "latestRestorableTime": "2026-11-23T11:57:03Z",
     }
 
 

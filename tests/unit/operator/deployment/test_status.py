@@ -233,3 +233,13 @@ def test_ready_tells_what_is_wrong_before_what_is_under_way() -> None:
     broken = dependency(None, verdict=Verdict.not_ready("AuthenticationFailed", "Redis refuses the login."))
     assert ready_of(replace(found, database=starting, cache=broken))["reason"] == "AuthenticationFailed"
     assert ready_of(replace(found, database=starting))["reason"] == "Progressing"
+
+
+def test_a_later_restorable_moment_is_news_once_a_day() -> None:
+    def told(moment: str, state: str = "available") -> Any:
+        return status.at_rest({"phase": "x", "database": {"state": state, "latestRestorableTime": moment}})
+
+    assert told("2026-11-23T11:00:00Z") == told("2026-11-23T23:59:59Z")
+    assert told("2026-11-23T11:00:00Z") != told("2026-11-24T00:00:01Z")
+    assert told("2026-11-23T11:00:00Z") != told("2026-11-23T11:00:00Z", "backing-up")
+    assert status.at_rest({"database": {"state": "available"}}) == {"database": {"state": "available"}}

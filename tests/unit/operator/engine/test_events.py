@@ -161,6 +161,17 @@ async def test_an_event_that_could_not_be_written_is_told_with_the_next_look(
     assert [event["reason"] for event in deaf.applied] == ["Ready"] * again
 
 
+async def test_what_moves_by_itself_is_written_with_what_else_is(kube: RecordingKube, recorder: EventRecorder) -> None:
+    writer = StatusWriter(kube, recorder, at_rest=lambda status: {k: v for k, v in status.items() if k != "clock"})
+    stored = await publish(writer, REGARDING, {"replicas": 2, "clock": 1})
+    assert stored is not None
+    now = {**REGARDING, "status": stored["status"]}
+    assert await publish(writer, now, {"replicas": 2, "clock": 2}) is None
+    stored = await publish(writer, now, {"replicas": 3, "clock": 3})
+    assert stored is not None
+    assert stored["status"]["clock"] == 3
+
+
 async def test_a_broken_part_is_a_warning_that_names_the_part(kube: RecordingKube, recorder: EventRecorder) -> None:
     writer = StatusWriter(kube, recorder, GUIDE)
 
