@@ -119,6 +119,9 @@ def test_what_a_person_changed_in_aws_is_told_or_set_back(shop: Shop, aws: Emula
         annotate(shop, approve=status(shop)["approval"])
     eventually(lambda: (instance(aws, name) or {})["BackupRetentionPeriod"] == 7)
     shop.wait("Synced", "True")
+    messages = eventually(lambda: [event["message"] for event in shop.events("DriftCorrected")])
+    assert any("backupRetentionDays 1 → 7 (online), changed by hand" in message for message in messages)
+    assert any("deletionProtection true → false" in message for message in messages)
 
 
 def begun_by_hand(aws: Emulator, name: str) -> None:

@@ -165,6 +165,19 @@ EVENTS = Group(
             event=True,
         ),
         Entry(
+            "DriftCorrected",
+            Course.GOOD,
+            "Somebody changed a database or cache in AWS, and the operator has sent what is declared again: from which "
+            "value to which stands in the message. `spec.driftPolicy` is `Correct`, or it was approved.",
+            "Nothing, if the spec says what you want; else change the spec, not AWS. CloudTrail knows who it was. To "
+            "be told instead of having it set back, set `spec.driftPolicy: Report`.",
+            (
+                DESCRIBE,
+                'aws cloudtrail lookup-events --lookup-attributes AttributeKey=ResourceName,AttributeValue="$DB"',
+            ),
+            event=True,
+        ),
+        Entry(
             "FailedOver",
             Course.GOOD,
             "Another server took over from the one that served a database or cache: by itself after a fault, for a "

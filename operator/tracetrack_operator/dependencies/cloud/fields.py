@@ -72,7 +72,8 @@ class Difference:
     disruption: Disruption
 
     def __str__(self) -> str:
-        return f"{self.field.name} {shown(self.actual)} → {shown(self.wanted)} ({self.disruption})"
+        by = ", changed by hand" if self.origin is Origin.HAND else ""
+        return f"{self.field.name} {shown(self.actual)} → {shown(self.wanted)} ({self.disruption}){by}"
 
 
 @dataclass(frozen=True)

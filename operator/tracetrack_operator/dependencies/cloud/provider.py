@@ -31,7 +31,7 @@ from .credentials import CredentialsSecret, agreed_of
 from .durations import Changes, last_change
 from .facts import Facts
 from .failover import Failover, failover
-from .fields import Comparison, Difference, Item, compare, origin_of
+from .fields import Comparison, Difference, Item, Origin, compare, origin_of
 from .hooks import CloudObject
 from .naming import raw, waiting
 from .ownership import Ownership, asks_for_adoption, belongs_to_others, ownership
@@ -47,6 +47,7 @@ from .window import Window
 FRESH_SECONDS = 10.0
 CREDENTIALS_ROTATED = "CredentialsRotated"
 FAILED_OVER = "FailedOver"
+DRIFT_CORRECTED = "DriftCorrected"
 
 
 class CloudProvider(CloudObject):
@@ -233,6 +234,7 @@ class CloudProvider(CloudObject):
             measures=sync.measures,
             look_again=self._changing if quick else _soonest(found.look_again, sync.retry_after),
             noticed=_noticed(access, moved),
+            events=_corrected(what, sequence[0].changes if first and steps[0] in next_ else ()),
         )
 
     def _modify(
@@ -389,6 +391,11 @@ def _noticed(access: Access, moved: Failover) -> tuple[News, ...]:
 
 def _soonest(*times: float | None) -> float | None:
     return min((each for each in times if each is not None), default=None)
+
+
+def _corrected(what: str, changes: tuple[Difference, ...]) -> tuple[News, ...]:
+    drift = [str(each) for each in changes if each.origin is Origin.HAND]
+    return (News(DRIFT_CORRECTED, f"{what} is set back to what is declared: {'; '.join(drift)}."),) if drift else ()
 
 
 def _changed(facts: Facts, done: bool) -> dict[str, Any]:

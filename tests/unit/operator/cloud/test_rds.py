@@ -19,7 +19,7 @@ from tracetrack_operator.database.rds.provider import AdoptInstance, CreateInsta
 from tracetrack_operator.dependencies.checks import CheckResult
 from tracetrack_operator.dependencies.cloud.access import Access
 from tracetrack_operator.dependencies.cloud.facts import Facts
-from tracetrack_operator.dependencies.protocol import Dependency, Scope
+from tracetrack_operator.dependencies.protocol import Dependency, News, Scope
 from tracetrack_operator.engine.plan import Disruption
 from tracetrack_operator.manifests.parent import Parent
 from tracetrack_operator.settings import Settings
@@ -178,6 +178,24 @@ def test_a_change_online_is_made_at_once_in_one_call() -> None:
     assert step.disruption is Disruption.ONLINE
     assert found.verdict.status == "True", "it serves on"
     assert agreed(found)["backupRetentionDays"] == 7, "agreed only once AWS has it"
+
+
+def test_what_was_changed_by_hand_is_told_as_that_and_setting_it_back_is_an_event() -> None:
+    """A restart waits as any other; of a change of the spec nothing of the kind is said."""
+    changed = {**ITEM, "BackupRetentionPeriod": 1, "DBInstanceClass": "db.r8g.large"}
+    found = desired(replace(WORKING, item=changed))
+    assert found.sync is not None
+    assert "instanceClass db.r8g.large → db.t4g.medium (reboot), changed by hand" in found.sync.message
+    assert "backupRetentionDays 1 → 7 (online), changed by hand" in found.sync.message
+    (told,) = found.events
+    assert told == News(
+        "DriftCorrected",
+        "DB instance kind-shop-demo is set back to what is declared: backupRetentionDays 1 → 7 (online), changed by "
+        "hand.",
+    )
+    assert desired(WORKING, {"backupRetentionDays": 14}).events == ()
+    busy = desired(replace(WORKING, item={**changed, "DBInstanceStatus": "backing-up"}))
+    assert (busy.steps, busy.events) == ((), ()), "nothing has been sent"
 
 
 def test_a_restart_waits_and_nothing_else_sets_it_off() -> None:

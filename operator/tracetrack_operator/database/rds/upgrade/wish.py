@@ -90,14 +90,13 @@ def merged(found: Dependency, upgrade: Upgrade, facts: RDSFacts, secret: Object,
     """`found` without the upgrade, and the upgrade; `soon` in seconds, until another look while something is done."""
     steps: tuple[Action, ...] = found.steps
     later: tuple[Action, ...] = found.later
+    events = () if upgrade.alone else found.events
     if upgrade.alone:
         later = (*(each for each in steps if isinstance(each, Modify)), *later)
         steps = tuple(each for each in steps if not isinstance(each, Modify))
     if upgrade.step is not None and not any(isinstance(each, Modify) for each in steps):
         steps = (*steps, upgrade.step)
-        events = upgrade.news
-    else:
-        events = ()
+        events = (*events, *upgrade.news)
     sync = found.sync
     if sync is not None and (upgrade.told is not None or upgrade.note):
         sync = _both(sync, upgrade)
