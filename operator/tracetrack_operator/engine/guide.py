@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Guide:
-    """`passing`: reasons of states that are as they should be for now; they need no explanation and are no warnings.
+    """`passing`: reasons of states that are as they should be for now, and no warnings.
 
-    `page` is the address of the page that explains the others, each under its reason in lower case; "" for no page.
+    `page` is the address of the page that explains all, each under its reason in lower case; "" for no page.
     """
 
     page: str = ""
@@ -15,7 +15,7 @@ class Guide:
 
     def add(self, message: str, reason: str, limit: int) -> str:
         """The message, ending in the address of its reason's explanation; a long one is cut before that."""
-        if not self.page or reason in self.passing:
+        if not self.page:
             return message[:limit]
         pointer = f"See {self.page}#{reason.lower()}."
         if message.endswith(pointer):

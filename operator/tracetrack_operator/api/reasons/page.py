@@ -19,7 +19,7 @@ and of an Event of type Warning, ends in the address of an entry here. This file
 How a state goes on is one of these:
 
 - *{Course.GOOD.value}*
-- *{Course.PASSING.value}* Such a message has no address at its end.
+- *{Course.PASSING.value}*
 - *{Course.RETRIED.value}* There is no need to touch the object.
 - *{Course.HELD.value}* The message says when it goes on by itself, and how to have it done now.
 - *{Course.STAYS.value}* The operator looks again when the object changes, and at every resync.

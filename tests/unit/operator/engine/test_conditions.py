@@ -100,7 +100,7 @@ def test_what_is_not_true_tells_where_its_reason_is_explained() -> None:
         "A": "All is well.",
         "B": "Mend it. See page#broken.",
         "C": "Allow it. See page#denied.",
-        "D": "1 of 2.",
+        "D": "1 of 2. See page#progressing.",
     }
     assert {t.message for t in now.transitions() if t.type == "B"} == {"Mend it."}
 

@@ -30,8 +30,13 @@ def test_sentences_do_not_run_together(message: str, told: str) -> None:
     assert FILE.add(message, "Odd", 100) == told
 
 
-def test_what_passes_needs_no_explanation() -> None:
-    assert FILE.add("1 of 2 replicas ready.", "Progressing", 100) == "1 of 2 replicas ready."
+def test_what_passes_is_explained_as_well() -> None:
+    assert FILE.add("1 of 2 replicas ready.", "Progressing", 100) == (
+        "1 of 2 replicas ready. See docs/REASONS.md#progressing."
+    )
+
+
+def test_without_a_page_nothing_is_added() -> None:
     assert NO_GUIDE.add("Broken.", "Odd", 100) == "Broken."
 
 
