@@ -53,7 +53,16 @@ def settled(pid: int, within: float = 5.0) -> float:
 
 def resident_mib(pid: int) -> float:
     """Resident memory of one process."""
-    for line in (_PROC / str(pid) / "status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
+    return _memory(pid, "VmRSS:")
+
+
+def peak_mib(pid: int) -> float:
+    """The most that it has ever had."""
+    return _memory(pid, "VmHWM:")
+
+
+def _memory(pid: int, line: str) -> float:
+    for each in (_PROC / str(pid) / "status").read_text().splitlines():
+        if each.startswith(line):
+            return int(each.split()[1]) / 1024
     raise RuntimeError(f"process {pid} has no resident memory")

@@ -15,6 +15,7 @@ import urllib3
 from tests.cluster.run import StageError
 
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+_MERGE = "application/merge-patch+json"
 _THREADS = 4
 
 
@@ -36,9 +37,10 @@ class Api:
         )
 
     def request(self, method: str, path: str, body: object = None) -> Any:
-        """JSON both ways. StageError with the server's words."""
+        """JSON both ways; a PATCH is a merge patch. StageError with the server's words."""
         data = None if body is None else json.dumps(body)
-        answer = self._pool.request(method, path, body=data, headers=_HEADERS, timeout=60)
+        headers = {**_HEADERS, "Content-Type": _MERGE} if method == "PATCH" else _HEADERS
+        answer = self._pool.request(method, path, body=data, headers=headers, timeout=60)
         if answer.status >= 300:
             raise StageError(f"{method} {path}: {answer.status}: {answer.data.decode()[:500]}")
         return json.loads(answer.data)

@@ -12,6 +12,7 @@ TICK_GAP = 1.0
 """Reads of a service that come closer to each other than this (seconds) belong to one tick."""
 
 _READS = ("Describe", "List", "Get")
+_WRITES = ("Create", "Modify")
 _PAGES = {"Marker", "PaginationToken"}
 _MODIFIES = ("ModifyDBInstance", "ModifyReplicationGroup")
 _NAMES = ("DBInstanceIdentifier", "ReplicationGroupId")
@@ -36,15 +37,16 @@ def modifies(calls: Iterable[Call]) -> int:
     return sum(call["operation"] in _MODIFIES for call in calls)
 
 
-def first_calls(calls: Iterable[Call]) -> dict[str, float]:
-    """When each DB instance or cache was first named in a call (epoch seconds)."""
-    found: dict[str, float] = {}
+def waits(calls: Iterable[Call], sent: Iterable[tuple[str, float]]) -> list[float]:
+    """How long after each (name of a DB instance or cache, time of a change) the first call that made or changed it
+    came; the ones that none came for are left out."""
+    times: dict[str, list[float]] = {}
     for call in calls:
-        for parameter in _NAMES:
-            name = call["params"].get(parameter)
-            if name is not None:
-                found[name] = min(call["time"], found.get(name, call["time"]))
-    return found
+        if call["operation"].startswith(_WRITES):
+            for name in filter(None, map(call["params"].get, _NAMES)):
+                times.setdefault(name, []).append(call["time"])
+    found = [(at, min((time for time in times.get(name, []) if time >= at), default=None)) for name, at in sent]
+    return [time - at for at, time in found if time is not None]
 
 
 def last(calls: Iterable[Call], operation: str) -> float | None:

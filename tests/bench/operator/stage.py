@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.aws.emulator import Emulator
 from tests.backing import PostgresServer, RedisServer
-from tests.bench.cpu import cpu_seconds, resident_mib
+from tests.bench.cpu import cpu_seconds, peak_mib
 from tests.bench.operator.api import Api
 from tests.bench.operator.objects import CACHE_SECRET, CLUSTER, DATABASE_SECRET, NAMESPACE, Provider, deployment
 from tests.bench.operator.watching import Watching
@@ -46,7 +46,8 @@ class Stage:
         return cpu_seconds(self.operator.pid)
 
     def memory(self) -> float:
-        return resident_mib(self.operator.pid)
+        """The operator's at its most since its start."""
+        return peak_mib(self.operator.pid)
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
         """Wait until the operator has hardly worked for some seconds, at most so long."""

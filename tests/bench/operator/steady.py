@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,8 @@ from tests.integration.operator import rbac
 
 RATE = 10
 PATIENCE = 600.0
+SLOWEST = 30.0
+CHANGE = {"spec": {"database": {"rds": {"backupRetentionDays": 8}}}}
 QUIET_SECONDS = 15.0
 CHANGES, APART = 5, 7.0
 NOTICED_PATIENCE = 180.0
@@ -33,27 +35,43 @@ DEMANDS = {"rds": d.NOTICED_INSTANCE, "elasticache": d.NOTICED_CACHE}
 
 
 def changing(sizes: Sizes) -> Sequence[Gate]:
-    """New objects at an even rate, whatever the operator makes of them."""
-    wanted = names(RATE * sizes.changing_seconds)
+    """New objects and changes of the spec in turn, at an even rate, whatever the operator makes of them."""
+    count = RATE * sizes.changing_seconds
+    made_up, sent = iter(names(count)), list[tuple[str, float]]()
+    there, asked = list[str](), list[Future[None]]()
     with stage() as made:
         made.settle()
-        sent: dict[str, float] = {}
 
-        def one(name: str) -> None:
-            sent[identifier(name)] = made.apply([name], RDS, OTHER_CACHE)[0]
+        def create(name: str) -> None:
+            sent.append((identifier(name), made.apply([name], RDS, OTHER_CACHE)[0]))
+
+        def change(name: str) -> None:
+            sent.append((identifier(name), time.time()))
+            made.api.request("PATCH", f"{made.watching.path}/{name}", CHANGE)
 
         start = time.monotonic()
         with ThreadPoolExecutor(4) as pool:
-            for number, name in enumerate(wanted):
+            for number in range(count):
                 time.sleep(max(0.0, start + number / RATE - time.monotonic()))
-                pool.submit(one, name)
-        made.watching.until_true(wanted, 60, "DatabaseReady")
-        first = read.first_calls(made.aws.calls("rds"))
-    waits = sorted(first[name] - at for name, at in sent.items() if name in first)
-    if len(waits) < len(wanted):
-        why = f"{len(wanted) - len(waits)} of {len(wanted)} were in no AWS call a minute after the last was applied"
+                # As long as nothing is there that could be changed, only what is new comes.
+                if number % 2 and there and made.watching.true(there[:1], "DatabaseReady"):
+                    asked.append(pool.submit(change, there.pop(0)))
+                else:
+                    there.append(next(made_up))
+                    asked.append(pool.submit(create, there[-1]))
+        for each in asked:
+            each.result()
+        waits, end = list[float](), time.monotonic() + SLOWEST
+        while len(waits) < count and time.monotonic() < end:
+            time.sleep(1)
+            waits = sorted(read.waits(made.aws.calls("rds"), sent))
+    changed = count - len({name for name, _ in sent})
+    if len(waits) < count:
+        why = f"{count - len(waits)} of {count} changes led to no AWS call {SLOWEST:.0f} s after the last was applied"
         return [d.FIRST_CALL.unmeasured(why)]
-    note = f"median {percentile(waits, 0.5):.2f} s, slowest {waits[-1]:.2f} s, of {len(waits)}"
+    note = (
+        f"median {percentile(waits, 0.5):.2f} s, slowest {waits[-1]:.2f} s, of {count}, {changed} of them of the spec"
+    )
     return [d.FIRST_CALL.measured(percentile(waits, 0.99), note)]
 
 

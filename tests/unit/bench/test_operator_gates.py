@@ -34,14 +34,14 @@ class TestCalls:
         assert read.reads_of_a_tick([*tags, call("CreateReplicationGroup", 10, service="elasticache")], "rds") == 0
         assert read.reads_of_a_tick(tags, "elasticache") == 7
 
-    def test_the_first_call_is_the_first_that_names_the_object(self) -> None:
+    def test_the_wait_ends_at_the_first_later_call_that_makes_or_changes_the_object(self) -> None:
         calls = [
             call("CreateDBInstance", 12.0, DBInstanceIdentifier="a"),
             call("CreateDBInstance", 11.0, DBInstanceIdentifier="a"),
             call("CreateReplicationGroup", 13.0, ReplicationGroupId="b"),
-            call("DescribeDBInstances", 1.0),
+            call("DescribeDBInstances", 12.9, DBInstanceIdentifier="a"),
         ]
-        assert read.first_calls(calls) == {"a": 11.0, "b": 13.0}
+        assert read.waits(calls, [("a", 10.5), ("a", 11.5), ("b", 12.0), ("a", 12.5), ("c", 0.0)]) == [0.5, 0.5, 1.0]
         assert read.last(calls, "CreateDBInstance") == 12.0
         assert read.last(calls, "DeleteDBInstance") is None
 
