@@ -25,8 +25,8 @@ LOOK_SECONDS = 2.0
 async def run(cluster: Cluster, options: Namespace) -> dict[str, Any]:
     owner = await cluster.deployment(options.name)
     found = of(owner, options.database, options.cache)
-    part = found["parts"][0] if options.database != options.cache else ""
-    owner = await cluster.merge(owner, {"metadata": {"annotations": {ROTATE: request(part, new_value())}}})
+    asked = request(owner, found["parts"], new_value())
+    await cluster.merge(owner, {"metadata": {"annotations": {ROTATE: asked}}})
     if options.wait:
         found["after"] = await _followed(cluster, options, found)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -12,6 +12,7 @@ from ..engine.objects import Object, annotations_of
 from ..engine.plan import Action
 from ..manifests.parent import CACHE, DATABASE
 
+_COMPONENTS = (DATABASE, CACHE)
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -37,10 +38,10 @@ class Kept:
     attempts: int | None = None
 
     @classmethod
-    def of(cls, secret: Object | None, owner: Object) -> Self:
-        """What is asked of an owner before there are credentials is no request to change them."""
+    def of(cls, secret: Object | None, asked: str) -> Self:
+        """What is asked before there are credentials is no request to change them."""
         if secret is None:
-            return cls(honoured=annotations_of(owner).get(ROTATE, ""))
+            return cls(honoured=asked)
         found = annotations_of(secret)
         attempts = found.get(UPGRADING, "")
         return cls(
@@ -105,16 +106,19 @@ def schedule_of(
     return Schedule(now, timedelta(seconds=settle_seconds), every, asked_of(owner, component))
 
 
-def request(component: str, value: str) -> str:
-    """The annotation that asks for a rotation of one component's credentials, or of both for ""."""
-    return f"{component}/{value}" if component else value
+def request(owner: Object, components: Collection[str], value: str) -> str:
+    """The annotation that asks for a rotation of these components' credentials; what is asked of another one stays."""
+    if set(components) == set(_COMPONENTS):
+        return value
+    others = {asked_of(owner, each): None for each in _COMPONENTS if each not in components}
+    return ",".join((*filter(None, others), *(f"{each}/{value}" for each in components)))
 
 
 def asked_of(owner: Object, component: str) -> str:
-    """The request that concerns a component; "" when there is none."""
-    asked = annotations_of(owner).get(ROTATE, "")
-    named, slash, _ = asked.partition("/")
-    return "" if slash and named in (DATABASE, CACHE) and named != component else asked
+    """The request that concerns a component: `database/x,cache/y` has one for each, `x` is for both; "" is none."""
+    entries = annotations_of(owner).get(ROTATE, "").split(",")
+    own = [each for each in entries if each.startswith(f"{component}/")]
+    return ",".join(own or [each for each in entries if each.partition("/")[0] not in _COMPONENTS])
 
 
 def details(schedule: Schedule, kept: Kept, user: str) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ from ..binding import Binding, endpoint
 from ..checks import Checks
 from ..generated import GeneratedSecrets
 from ..protocol import Dependency, News, Scope, Verdict
-from ..rotation import Kept, schedule_of
+from ..rotation import Kept, asked_of, schedule_of
 from . import metrics
 from .access import Access
 from .actions import Modify
@@ -125,7 +125,7 @@ class CloudProvider(CloudObject):
         problem, credentials = await self._brought(scope) if bound else ("", await self._credentials(scope, item))
         usable = item is not None and (own or bound) and credentials
         binding = self.binding(scope, item, credentials, own) if usable and item is not None else None
-        access = Access(credentials, Kept.of(kept, scope.owner))
+        access = Access(credentials, Kept.of(kept, asked_of(scope.owner, self.component)))
         if binding is not None and item is not None:
             if own:
                 access = await self._look(scope, item, binding, access)

@@ -101,19 +101,47 @@ def test_a_rotation_is_followed_until_each_part_has_other_credentials() -> None:
     assert rotate.waiting(told(database={"rotatedAt": "t3"}, cache={"rotatedAt": "t4"}), found) == []
 
 
+def asking(value: str) -> dict[str, Any]:
+    return owner(annotations={"tracetrack.io/rotate": value})
+
+
+def asked(obj: dict[str, Any]) -> tuple[str, str]:
+    return asked_of(obj, "database"), asked_of(obj, "cache")
+
+
 @pytest.mark.parametrize(
     ("value", "database", "cache"),
     [
-        (request("", "1"), "1", "1"),
-        (request("database", "1"), "database/1", ""),
-        (request("cache", "1"), "", "cache/1"),
+        ("1", "1", "1"),
+        ("database/1", "database/1", ""),
+        ("cache/1", "", "cache/1"),
+        ("database/1,cache/2", "database/1", "cache/2"),
+        ("1,cache/2", "1", "cache/2"),
         ("somebody/else", "somebody/else", "somebody/else"),
+        ("1,2", "1,2", "1,2"),
         ("", "", ""),
     ],
 )
 def test_a_request_may_be_for_one_of_them(value: str, database: str, cache: str) -> None:
-    obj = owner(annotations={"tracetrack.io/rotate": value})
-    assert (asked_of(obj, "database"), asked_of(obj, "cache")) == (database, cache)
+    assert asked(asking(value)) == (database, cache)
+
+
+@pytest.mark.parametrize(
+    ("before", "components", "database", "cache"),
+    [
+        ("", ["cache"], "", "cache/new"),
+        ("database/1", ["cache"], "database/1", "cache/new"),
+        ("cache/1", ["cache"], "", "cache/new"),
+        ("1", ["cache"], "1", "cache/new"),
+        ("1,cache/2", ["cache"], "1", "cache/new"),
+        ("1,cache/2", ["database"], "database/new", "cache/2"),
+        ("database/1,cache/2", ["database", "cache"], "new", "new"),
+    ],
+)
+def test_a_request_for_one_of_them_leaves_that_for_the_other(
+    before: str, components: list[str], database: str, cache: str
+) -> None:
+    assert asked(asking(request(asking(before), components, "new"))) == (database, cache)
 
 
 KNOWN = {"database": {"identifier": "kind-shop-demo"}}

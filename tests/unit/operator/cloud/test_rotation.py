@@ -60,11 +60,10 @@ def test_when(kept: Kept, every: int | None, asked: str, due: bool, following: d
 def test_what_is_kept_outlives_the_operator() -> None:
     for kept in (GIVEN, GIVEN.begun("two"), GIVEN.begun("two").given(NOW), Kept()):
         stored = secret({"name": "s", "annotations": kept.annotations()}, {})
-        assert Kept.of(stored, owner()) == kept
+        assert Kept.of(stored, "") == kept
     assert GIVEN.begun("two") == Kept(None, True, "two")
     assert GIVEN.begun("") == Kept(None, True, "one"), "a rotation by schedule grants no request"
-    asked = owner(annotations={"tracetrack.io/rotate": "one"})
-    assert Kept.of(None, asked).honoured == "one", "what is made for the first time needs no change"
+    assert Kept.of(None, "one").honoured == "one", "what is made for the first time needs no change"
 
 
 @dataclass

@@ -370,7 +370,7 @@ def test_the_logins_stay_as_they_are_when_the_green_instance_was_made() -> None:
     given = Kept(since=NOW - timedelta(days=2))
     assert asked.due(given)
     assert not asked.resting(given).due(given)
-    kept = Kept.of({"metadata": {"annotations": {"tracetrack.io/upgrading": "2"}}}, {"metadata": {}})
+    kept = Kept.of({"metadata": {"annotations": {"tracetrack.io/upgrading": "2"}}}, "")
     assert kept.attempts == 2
     assert kept.annotations()["tracetrack.io/upgrading"] == "2"
     assert kept.begun("now").attempts == 2
