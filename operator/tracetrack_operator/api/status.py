@@ -8,12 +8,19 @@ from .model import StatusModel, Timestamp
 from .replicas import ReadReplicaStatus
 
 PENDING_CHANGES = 50
+LONGEST_REQUEST = 128
 
 
 class CredentialsStatus(StatusModel):
     """What the application logs in with."""
 
     user: str = Field(default="", max_length=63, description="User name; empty where there is none.")
+    request: str = Field(
+        default="",
+        max_length=LONGEST_REQUEST,
+        description="Value of the annotation tracetrack.io/rotate that was granted last: these credentials, or ones "
+        "before them, came of it.",
+    )
     rotated_at: str = Field(default="", max_length=20, description="Time when the application was given them, in UTC.")
     next_rotation: str = Field(default="", max_length=20, description="Earliest time of the next rotation, in UTC.")
 

@@ -6,11 +6,11 @@ import asyncio
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..api.constants import ROTATE
-from ..dependencies.rotation import request
+from ..dependencies.rotation import asked_of, published, request
 from ..engine.objects import Object
 from ..manifests.parent import CACHE, DATABASE
 from .cluster import Cluster
@@ -69,10 +69,9 @@ async def _followed(cluster: Cluster, options: Namespace, found: Mapping[str, An
     end, said = time.monotonic() + options.timeout, ""
     while True:
         owner = await cluster.deployment(options.name)
-        status = owner.get("status") or {}
-        waits = waiting(status, found)
+        waits = waiting(owner, found["parts"])
         if not waits:
-            return {part: _credentials(status, part) for part in found["parts"]}
+            return {part: _credentials(owner.get("status") or {}, part) for part in found["parts"]}
         if (line := "; ".join(waits)) != said:
             said = line
             print(f"- {line}", file=sys.stderr)
@@ -81,12 +80,20 @@ async def _followed(cluster: Cluster, options: Namespace, found: Mapping[str, An
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def waiting(status: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """What is waited for, in words; empty when all is done. Pure."""
+def waiting(owner: Object, parts: Iterable[str]) -> list[str]:
+    """What is waited for, in words; empty when all is done. Pure.
+
+    A rotation that was asked for or due before is not the one that is waited for; a request that took the place of ours
+    is as good. Raises CliError when nothing is asked for any more.
+    """
     lines = []
-    for part in found["parts"]:
-        before, now = found["before"][part].get("rotatedAt", ""), _credentials(status, part)
-        if now.get("rotatedAt", "") not in ("", before):
+    for part in parts:
+        now, asked = _credentials(owner.get("status") or {}, part), asked_of(owner, part)
+        if not asked:
+            raise CliError(
+                f"nobody asks for the {part}'s rotation any more: annotation {ROTATE} was taken away. Ask again."
+            )
+        if now.get("rotatedAt") and now.get("request") == published(asked):
             continue
         following = now.get("nextRotation")
         when = f", not before {following}: nothing rotates again that soon" if following else ", under way"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from ..api.constants import IN_FORCE_SINCE, ROTATE, ROTATE_HONOURED, ROTATING, UPGRADING
+from ..api.status import LONGEST_REQUEST
 from ..engine.objects import Object, annotations_of
 from ..engine.plan import Action
 from ..manifests.parent import CACHE, DATABASE
@@ -121,11 +122,17 @@ def asked_of(owner: Object, component: str) -> str:
     return ",".join(own or [each for each in entries if each.partition("/")[0] not in _COMPONENTS])
 
 
+def published(asked: str) -> str:
+    """A request as the status tells it: an annotation may be longer than anything there."""
+    return asked[:LONGEST_REQUEST]
+
+
 def details(schedule: Schedule, kept: Kept, user: str) -> Mapping[str, Any]:
     """`credentials` of the status."""
     following = schedule.next(kept)
     found = {
         "user": user,
+        "request": published(kept.honoured),
         "rotatedAt": told(kept.since) if kept.since is not None else "",
         "nextRotation": told(following) if following is not None else "",
     }

@@ -12,7 +12,7 @@ from tests.unit.operator.deployment.factory import owner
 from tracetrack_operator.api import TraceTrackDeployment
 from tracetrack_operator.cli import drill, restore, rotate
 from tracetrack_operator.cli.errors import CliError
-from tracetrack_operator.dependencies.rotation import asked_of, request
+from tracetrack_operator.dependencies.rotation import Kept, Schedule, asked_of, details, request
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 RDS = {"provider": "RDS", "rds": {"instanceClass": "db.t4g.micro"}}
@@ -85,20 +85,44 @@ def test_what_the_operator_does_not_make_is_not_rotated(
         rotate.of(obj, database, cache)
 
 
-def told(**rotated: dict[str, str]) -> dict[str, Any]:
-    return {part: {"credentials": credentials} for part, credentials in rotated.items()}
+def told(value: str, **credentials: dict[str, str]) -> dict[str, Any]:
+    return {**asking(value), "status": {part: {"credentials": each} for part, each in credentials.items()}}
 
 
-def test_a_rotation_is_followed_until_each_part_has_other_credentials() -> None:
-    before = told(database={"rotatedAt": "t1"}, cache={"rotatedAt": "t1"})
-    found = rotate.of(deployment(RDS, before), False, False)
-    waits = rotate.waiting(told(database={"rotatedAt": "t1", "nextRotation": "t2"}, cache={}), found)
-    assert waits == [
+BEFORE = {"request": "1", "rotatedAt": "t1"}
+
+
+def test_a_rotation_is_followed_until_each_part_has_the_credentials_that_were_asked_for() -> None:
+    both = ["database", "cache"]
+    assert rotate.waiting(told("2", database={**BEFORE, "nextRotation": "t2"}, cache={}), both) == [
         "waiting for the database's rotation, not before t2: nothing rotates again that soon",
         "waiting for the cache's rotation, under way",
     ]
-    assert len(rotate.waiting(told(database={"rotatedAt": "t3"}, cache={"user": ""}), found)) == 1
-    assert rotate.waiting(told(database={"rotatedAt": "t3"}, cache={"rotatedAt": "t4"}), found) == []
+    given = {"request": "2", "rotatedAt": "t3"}
+    assert len(rotate.waiting(told("2", database=given, cache={"user": ""}), both)) == 1
+    assert rotate.waiting(told("2", database=given, cache=given), both) == []
+
+
+def test_an_earlier_rotation_is_not_the_one_that_is_followed() -> None:
+    earlier = {"request": "database/1", "rotatedAt": "t3", "nextRotation": "t4"}
+    assert rotate.waiting(told("database/2", database=earlier), ["database"]), "asked for before, and given just now"
+    by_schedule = {**BEFORE, "rotatedAt": "t3", "nextRotation": "t4"}
+    assert rotate.waiting(told("2", database=by_schedule), ["database"])
+    later = {"request": "database/3", "rotatedAt": "t3"}
+    assert rotate.waiting(told("database/3,cache/2", database=later), ["database"]) == []
+
+
+def test_a_request_that_was_taken_back_is_not_waited_for() -> None:
+    with pytest.raises(CliError, match="taken away"):
+        rotate.waiting(told("cache/1", database=BEFORE), ["database"])
+
+
+def test_a_long_request_is_followed_too() -> None:
+    value = "x" * 1000
+    kept = Kept(NOW, False, value)
+    found = dict(details(Schedule(NOW, timedelta()), kept, "tracetrack_a"))
+    assert len(found["request"]) <= 128
+    assert rotate.waiting(told(value, database=found), ["database"]) == []
 
 
 def asking(value: str) -> dict[str, Any]:
