@@ -16,6 +16,7 @@ from tests.integration.operator.deployments import EMBEDDED, Shop
 from tests.integration.operator.process import OperatorProcess
 from tests.integration.operator.terminal import Terminal, account, executed, planned
 from tests.integration.operator.test_deployment_aws import ELASTICACHE, RDS, shop
+from tracetrack_operator.cli.main import COMMANDS
 
 __all__ = ["shop"]
 
@@ -161,6 +162,25 @@ def test_an_approved_restart_is_made_as_planned_and_timed(
 def _finished(shop: Shop) -> dict[str, Any]:
     last: dict[str, Any] = shop.get("tracetrackdeployments", "demo")["status"]["database"]["lastChange"]
     return last if last["operation"] == "modify_db_instance" and "seconds" in last else {}
+
+
+def test_every_command_answers_a_machine(shop: Shop, terminal: Terminal, tmp_path: Path) -> None:
+    words = {
+        "approve": ["--yes"],
+        "restore": ["--to", "demo-2", "--snapshot", "nightly", "--dry-run"],
+        "support-bundle": ["-f", str(tmp_path / "demo.tar.gz")],
+    }
+    made = shop.deploy(**{**SPEC, "database": {**RDS, "drill": {}}})
+    eventually(lambda: shop.get("tracetrackdeployments", "demo").get("status", {}).get("observedGeneration"))
+    names = [command.name for command in COMMANDS]
+    found = {name: terminal.json(name, "demo", *words.get(name, [])) for name in names}
+    assert all(found.values()), found
+    assert found["pause"]["suspended"], found["pause"]
+    assert found["resume"]["suspended"] is False, found["resume"]
+    assert found["rotate"]["parts"] == ["database"]
+    assert found["restore"]["manifest"]["spec"]["database"]["restoreFrom"] == {"snapshotIdentifier": "nightly"}
+    assert (tmp_path / "demo.tar.gz").exists()
+    assert all(made["metadata"]["namespace"] in str(each) for name, each in found.items() if name != "support-bundle")
 
 
 def test_a_paused_deployment_rests_until_it_is_resumed(

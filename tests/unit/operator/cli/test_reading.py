@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tracetrack_operator.aws.errors import AwsNotFound
 from tracetrack_operator.cli import installation
 from tracetrack_operator.cli.errors import CliError
 from tracetrack_operator.cli.look import region_of
-from tracetrack_operator.cli.main import parser
+from tracetrack_operator.cli.main import COMMANDS, parser
 from tracetrack_operator.cli.plan import _manifest
 from tracetrack_operator.cli.readonly import ReadOnlyAws, ReadOnlyKube
 
@@ -116,9 +117,52 @@ def test_a_manifest_that_can_not_be_planned_for_is_refused(tmp_path: Any, text: 
         _manifest(tmp_path / "absent.yaml", None)
 
 
-def test_every_command_takes_the_common_options() -> None:
-    for command in ("plan", "status", "why", "approve", "pause", "resume", "cost"):
-        options = parser().parse_args(
-            [command, "demo", "-n", "shop", "--context", "c", "--kubeconfig", "k", "-o", "json"]
-        )
-        assert (options.namespace, options.context, options.kubeconfig, options.output) == ("shop", "c", "k", "json")
+def parsed(command: str, *words: str) -> Namespace:
+    return parser().parse_args([command, "demo", *words])
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_every_command_takes_the_common_options(command: str) -> None:
+    needed = ["-f", "demo.tar.gz"] if command == "support-bundle" else []
+    options = parsed(command, *needed, "-n", "shop", "--context", "c", "--kubeconfig", "k", "-o", "json")
+    assert (options.namespace, options.context, options.kubeconfig, options.output) == ("shop", "c", "k", "json")
+    assert parsed(command, *needed).output == "text"
+
+
+def test_what_a_command_takes_beside_them() -> None:
+    options = parsed("restore", "--to", "demo-2", "--at", "2026-11-23T14:05:00Z", "--dry-run", "-y", "--region", "x")
+    assert (options.to, options.at, options.region) == ("demo-2", "2026-11-23T14:05:00Z", "x")
+    assert options.dry_run
+    assert options.yes
+    assert (options.snapshot, options.latest, options.list) == (None, False, False)
+    options = parsed("restore", "--list", "--operator-namespace", "ops")
+    assert (options.list, options.to, options.operator_namespace) == (True, None, "ops")
+    assert parsed("restore", "--snapshot", "nightly").snapshot == "nightly"
+    assert parsed("restore", "--latest").latest
+    options = parsed("rotate")
+    assert (options.database, options.cache, options.wait, options.timeout) == (False, False, False, 1800.0)
+    options = parsed("rotate", "--database", "--cache", "--wait", "--timeout", "2.5")
+    assert (options.database, options.cache, options.wait, options.timeout) == (True, True, True, 2.5)
+    options = parsed("support-bundle", "--filename", "x.tar.gz", "--region", "eu-west-1")
+    assert (options.filename, options.region) == ("x.tar.gz", "eu-west-1")
+    assert options.operator_namespace == "tracetrack-system"
+    assert parsed("drill").name == "demo"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["support-bundle", "demo"],
+        ["restore", "demo", "--to"],
+        ["rotate", "demo", "--timeout", "soon"],
+        ["drill"],
+        ["drill", "demo", "--wait"],
+        ["why", "demo", "-o", "yaml"],
+        [],
+    ],
+)
+def test_what_no_command_takes_is_refused_with_the_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(words)
+    assert ended.value.code == 2
+    assert "usage: kubectl tracetrack" in capsys.readouterr().err
