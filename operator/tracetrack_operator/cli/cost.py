@@ -21,6 +21,11 @@ from .text import money, paragraph, span, table
 
 NOT_COUNTED = "Not counted: traffic, backups beyond the size of the storage, logs, scanners' messages, and nodes."
 
+_GOING = (
+    "It is being deleted since {deleting}: kubectl tracetrack plan {name} -n {namespace} shows what goes and what "
+    "stays. What stays, and snapshots, are to be paid for on."
+)
+
 
 async def run(cluster: Cluster, options: Namespace) -> dict[str, Any]:
     owner = await cluster.deployment(options.name)
@@ -45,6 +50,7 @@ def of(planned: Planned, fleets: Iterable[Object], context: Context) -> dict[str
     return {
         "namespace": parent.namespace,
         "name": parent.name,
+        "deleting": planned.observed.owner["metadata"].get("deletionTimestamp"),
         "currency": "USD",
         "now": bill_of([*costs.before, *shared]),
         "declared": bill_of([*costs.declared, *shared]),
@@ -91,7 +97,9 @@ def text(found: Mapping[str, Any]) -> list[str]:
     prices = found["prices"]
     lines = [f"{found['namespace']}/{found['name']}, a month in AWS"]
     lines += _lines(found["now"]) or ["  nothing of it is in AWS"]
-    if found["declared"]["lines"] != found["now"]["lines"]:
+    if found["deleting"]:
+        lines += ["", *paragraph(_GOING.format(**found))]
+    elif found["declared"]["lines"] != found["now"]["lines"]:
         lines += ["", "As declared", *_lines(found["declared"])]
     lines += _told(found["drill"])
     cluster = found["cluster"]

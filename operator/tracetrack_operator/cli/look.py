@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,18 @@ from ..context import INDEXERS, View
 from ..database.inspection import Inspection
 from ..dependencies.binding import Binding, DatabaseBinding, endpoint
 from ..dependencies.checks import CheckResult
+from ..deployment.deletion import End, clean_up, serving
 from ..deployment.planner import Check, Planned, Planner
 from ..engine.cache import ObjectCache
 from ..engine.errors import ReconcileError
 from ..engine.objects import Object
+from ..engine.plan import Delete
 from ..kube.kinds import KINDS, WATCHED, selector_of
 from ..manifests.secret import values
 from .cluster import Cluster
 from .errors import CliError
 from .installation import Installation
-from .readonly import ReadOnlyAws, ReadOnlyKube
+from .readonly import Noted, NotingAws, ReadOnlyAws, ReadOnlyKube
 
 CA_KEY = "ca.crt"
 WORKING = CheckResult(True)
@@ -58,20 +60,46 @@ async def plan_with(cluster: Cluster, installation: Installation, owner: Object,
     cache = await _cached(cluster, owner["metadata"]["namespace"])
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(installation.settings, aws_ca_file=_authorities(installation, owner, cache, Path(folder)))
-        view = View(settings, cache, ReadOnlyKube(cluster.kube), aws)
-        planner = Planner(
-            view,
-            _as_told(owner, ConditionType.DATABASE_READY),
-            _as_told(owner, ConditionType.CACHE_READY),
-            replica_check=_replicas_as_told(owner),
-            inspect=_unseen,
-        )
+        planner = _planner(View(settings, cache, ReadOnlyKube(cluster.kube), aws), owner)
         try:
             return await planner.plan(owner)
         except InvalidResourceError as error:
             raise CliError(str(error)) from error
         except ReconcileError as error:
             raise CliError(f"{error} ({error.reason})") from error
+
+
+def _planner(view: View, owner: Object) -> Planner:
+    return Planner(
+        view,
+        _as_told(owner, ConditionType.DATABASE_READY),
+        _as_told(owner, ConditionType.CACHE_READY),
+        replica_check=_replicas_as_told(owner),
+        inspect=_unseen,
+    )
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a deletion does next: `first` in the cluster, then `calls` in AWS; `ends` tell what becomes of each part."""
+
+    first: list[Delete]
+    calls: list[Noted]
+    ends: list[End]
+
+
+async def ending(cluster: Cluster, installation: Installation, owner: Object, region: str | None) -> Ending:
+    """By the operator's own code, whether the owner is being deleted or not; its spec may not parse."""
+    cache = await _cached(cluster, owner["metadata"]["namespace"])
+    aws = AwsClient(region)
+    try:
+        noting = NotingAws(aws, None)
+        view = View(installation.settings, cache, ReadOnlyKube(cluster.kube), noting)
+        planner = _planner(view, owner)
+        ends = await clean_up(owner, planner.databases, planner.caches, planner.drills)
+        return Ending(serving(view.children(owner)), noting.noted, ends)
+    finally:
+        aws.close()
 
 
 async def _cached(cluster: Cluster, namespace: str) -> ObjectCache:

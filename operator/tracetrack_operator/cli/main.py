@@ -40,6 +40,7 @@ def _planned(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--filename", metavar="FILE", help="plan for this manifest, as if it were applied, instead"
     )
+    parser.add_argument("--delete", action="store_true", help="show what a deletion would do instead")
     _operators(parser)
 
 

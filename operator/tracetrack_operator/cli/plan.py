@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from ..engine.objects import Object
-from . import durations, installation, look
+from . import durations, ending, installation, look
 from .cluster import DEPLOYMENT, Cluster
 from .errors import CliError
 from .prices import Prices
@@ -21,13 +21,21 @@ from .text import change, moment, money, paragraph, span, table
 
 
 async def run(cluster: Cluster, options: Namespace) -> dict[str, Any]:
-    return await of(cluster, options, *await _owner(cluster, options))
+    if options.delete and options.filename is not None:
+        raise CliError("--delete is for what is in the cluster: name it, without -f.")
+    owner, stored = await _owner(cluster, options)
+    return await of(cluster, options, owner, stored, options.delete)
 
 
-async def of(cluster: Cluster, options: Namespace, owner: Object, stored: bool = True) -> dict[str, Any]:
-    """The report of the plan for `owner`; `stored` False for one that isn't in the cluster yet."""
+async def of(
+    cluster: Cluster, options: Namespace, owner: Object, stored: bool = True, delete: bool = False
+) -> dict[str, Any]:
+    """The report of the plan for `owner`, or of its deletion; `stored` False for one that isn't in the cluster yet."""
     found = await installation.find(cluster, options.operator_namespace)
     region = look.region_of(owner, found, options.region)
+    if delete or owner["metadata"].get("deletionTimestamp"):
+        ends = await look.ending(cluster, found, owner, region)
+        return {**ending.of(owner, ends, look.region_name(region)), "settings": found.source}
     planned = await look.plan(cluster, found, owner, region)
     known = durations.seen(await _all(cluster))
     context = Context(Prices.load(), known, look.region_name(region), stored)
@@ -78,6 +86,8 @@ async def _all(cluster: Cluster) -> list[Object]:
 
 
 def text(found: Mapping[str, Any]) -> list[str]:
+    if "deletion" in found:
+        return ending.text(found)
     about = found["deployment"]
     new = "" if about["stored"] else ", which is not in the cluster yet"
     lines = [f"Plan for {DEPLOYMENT} {about['namespace']}/{about['name']}{new}."]

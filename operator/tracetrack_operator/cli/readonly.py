@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from ..aws.client import AwsPort
@@ -71,3 +72,29 @@ class ReadOnlyAws:
     def _check(self, service: str, operation: str) -> None:
         if not operation.startswith(LOOKS) and operation not in SECRETS:
             raise PermissionError(f"{service}.{operation} while only looking")
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A call that would have changed something."""
+
+    service: str
+    operation: str
+    region: str | None
+    parameters: Mapping[str, Any] = field(repr=False)
+
+
+class NotingAws(ReadOnlyAws):
+    """Notes what would change something instead of sending it: its answer says nothing."""
+
+    def __init__(self, aws: AwsPort, region: str | None) -> None:
+        super().__init__(aws, region)
+        self.noted: list[Noted] = []
+
+    async def call(
+        self, service: str, operation: str, /, *, region: str | None = None, **parameters: Any
+    ) -> dict[str, Any]:
+        if operation.startswith(LOOKS) or operation in SECRETS:
+            return await super().call(service, operation, region=region, **parameters)
+        self.noted.append(Noted(service, operation, region, parameters))
+        return {}

@@ -1,7 +1,8 @@
 """The end of a deployment that has something outside the cluster. Works on the raw object: its spec may not parse."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from ..api.conditions import Reason
 from ..api.constants import FINALIZER
@@ -13,7 +14,7 @@ from ..engine.objects import Object, labels_of, uid_of
 from ..engine.plan import Delete
 from ..kube import finalizer
 from ..kube.children import ChildWriter
-from ..manifests.parent import APP
+from ..manifests.parent import APP, CACHE, DATABASE, DRILL
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,7 @@ class Deletion:
     ) -> None:
         self._context = context
         self._writer = ChildWriter(context.kube, context.cache)
-        self._drills = drills
-        self._sections = (("database", databases), ("cache", caches))
+        self._providers = (databases, caches, drills)
 
     async def run(self, owner: Object) -> None:
         """Done when it returns. Raises WaitingError while something is under way, ReconcileError for what failed."""
@@ -47,15 +47,9 @@ class Deletion:
 
     async def _stop_application(self, owner: Object) -> None:
         metadata = owner["metadata"]
-        running = [
-            child
-            for child in self._context.children(owner)
-            if child["kind"] in ("HorizontalPodAutoscaler", "Deployment")
-        ]
-        # The autoscaler goes first, lest it complains about a target that is gone.
-        for child in sorted(running, key=lambda child: str(child["kind"]), reverse=True):
-            name = child["metadata"]["name"]
-            await self._writer.delete(Delete(child["kind"], metadata["namespace"], name, uid_of(child)))
+        running = serving(self._context.children(owner))
+        for action in running:
+            await self._writer.delete(action)
         pods = [
             pod
             for pod in self._context.pods_of(metadata["namespace"], metadata["name"])
@@ -70,23 +64,51 @@ class Deletion:
             )
 
     async def _clean_up(self, owner: Object) -> None:
-        failures: list[ReconcileError] = []
-        notes: list[str] = []
-        if _concerned(owner, *self._sections[0]):
-            try:
-                await self._drills.delete(owner)
-            except ReconcileError as error:
-                failures.append(error)
-        for section, providers in self._sections:
-            for provider in _concerned(owner, section, providers):
-                try:
-                    notes.append(await provider.delete(owner))
-                except ReconcileError as error:
-                    failures.append(error)
+        ends = await clean_up(owner, *self._providers)
+        failures = [end.error for end in ends if end.error is not None]
         if failures:
             raise next((error for error in failures if not isinstance(error, WaitingError)), failures[0])
-        for note in filter(None, notes):
-            await self._context.recorder.emit(owner, "Normal", "CleanedUp", note)
+        for end in ends:
+            if end.note:
+                await self._context.recorder.emit(owner, "Normal", "CleanedUp", end.note)
+
+
+@dataclass(frozen=True)
+class End:
+    """Of what is outside the cluster: `note` tells what became of it, `error` why it isn't through."""
+
+    part: str
+    note: str = ""
+    error: ReconcileError | None = None
+
+
+def serving(children: Iterable[Object]) -> list[Delete]:
+    """What stops the application. The autoscaler goes first, lest it complains about a target that is gone."""
+    running = [child for child in children if child["kind"] in ("HorizontalPodAutoscaler", "Deployment")]
+    return [
+        Delete(child["kind"], child["metadata"]["namespace"], child["metadata"]["name"], uid_of(child))
+        for child in sorted(running, key=lambda child: str(child["kind"]), reverse=True)
+    ]
+
+
+async def clean_up(
+    owner: Object, databases: Mapping[str, AnyProvider], caches: Mapping[str, AnyProvider], drills: Drills
+) -> list[End]:
+    """One step of each part. The command line shows the calls that it makes."""
+    ends = []
+    concerned = _concerned(owner, DATABASE, databases)
+    if concerned:
+        try:
+            await drills.delete(owner)
+        except ReconcileError as error:
+            ends.append(End(DRILL, error=error))
+    parts = [*((DATABASE, each) for each in concerned), *((CACHE, each) for each in _concerned(owner, CACHE, caches))]
+    for part, provider in parts:
+        try:
+            ends.append(End(part, await provider.delete(owner)))
+        except ReconcileError as error:
+            ends.append(End(part, error=error))
+    return ends
 
 
 def _concerned(owner: Object, section: str, providers: Mapping[str, AnyProvider]) -> list[AnyProvider]:

@@ -85,6 +85,26 @@ def test_a_new_deployment_is_made_as_planned(
     assert (plan["aws"], plan["held"], plan["kubernetes"]) == ([], [], []), "nothing is left to be done"
     second = terminal.json("plan", "-f", manifest)
     assert second["aws"] == []
+    is_deleted_as_planned(shop, aws, terminal, operator)
+
+
+def is_deleted_as_planned(shop: Shop, aws: Emulator, terminal: Terminal, operator: OperatorProcess) -> None:
+    before = executed(aws.calls())
+    plan = terminal.json("plan", "demo", "--delete")
+    assert plan["deletion"] == {"asked": None, "policy": "Delete"}
+    assert {operation for operation, _ in planned(plan)} == {"delete_db_instance", "delete_replication_group"}
+    assert executed(aws.calls()) == before, "a plan changes nothing"
+    assert operator.stop() == 0
+    shop.delete("tracetrackdeployments", "demo")
+    told = terminal.text("plan", "demo")
+    assert "is being deleted since" in told
+    assert f"delete_db_instance (us-east-1): test-{shop.namespace}-demo" in told
+    assert "without a copy" in told
+    assert "It is being deleted since" in terminal.text("cost", "demo")
+    assert planned(terminal.json("plan", "demo")) == planned(plan)
+    operator.start()
+    eventually(lambda: shop.find("tracetrackdeployments", "demo") is None, 90)
+    assert executed(aws.calls())[len(before) :] == planned(plan)
 
 
 def test_changes_are_made_as_planned_call_by_call(

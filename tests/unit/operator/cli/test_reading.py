@@ -14,7 +14,7 @@ from tracetrack_operator.cli.errors import CliError
 from tracetrack_operator.cli.look import region_of
 from tracetrack_operator.cli.main import COMMANDS, parser
 from tracetrack_operator.cli.plan import _manifest
-from tracetrack_operator.cli.readonly import ReadOnlyAws, ReadOnlyKube
+from tracetrack_operator.cli.readonly import NotingAws, ReadOnlyAws, ReadOnlyKube
 
 
 class Listing:
@@ -91,6 +91,17 @@ async def test_a_look_can_not_write() -> None:
             await attempt
     with pytest.raises(PermissionError, match="while only looking"):
         aws.pages("rds", "delete_db_instance", "x")
+
+
+async def test_what_a_deletion_would_change_is_noted_and_not_sent() -> None:
+    nothing: Any = None
+    aws = NotingAws(nothing, None)
+    assert await aws.call("rds", "delete_db_instance", DBInstanceIdentifier="x") == {}
+    assert [(each.operation, each.parameters) for each in aws.noted] == [
+        ("delete_db_instance", {"DBInstanceIdentifier": "x"})
+    ]
+    with pytest.raises(AwsNotFound):
+        await aws.call("secretsmanager", "get_secret_value", SecretId="x")
 
 
 async def test_a_look_asks_for_no_saved_credentials() -> None:

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.deployment.factory import owner, pod
-from tracetrack_operator.cli import approve, durations, plan, status, why
+from tracetrack_operator.cli import approve, durations, ending, plan, status, why
 from tracetrack_operator.cli.errors import CliError
+from tracetrack_operator.cli.look import Ending
+from tracetrack_operator.cli.readonly import Noted
 from tracetrack_operator.cli.text import Node, age, change, money, span, table, tree
+from tracetrack_operator.deployment.deletion import End, serving
+from tracetrack_operator.engine.errors import WaitingError
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SINCE = "2026-11-23T11:00:00Z"
@@ -240,3 +244,37 @@ def test_logins_that_are_to_be_made_stand_apart() -> None:
 def test_an_empty_plan_says_so_and_a_paused_one_too() -> None:
     assert "Nothing is to be done: all is as declared." in plan.text(report())
     assert any("spec.suspend is true" in line for line in plan.text(report(suspended=True, aws=[CALL])))
+
+
+def test_a_deletion_tells_what_goes_what_stays_and_what_it_waits_for() -> None:
+    spec = {"database": {"provider": "RDS"}, "cache": {"provider": "Embedded"}, "deletionPolicy": "Retain"}
+    waits = WaitingError("DeletionProtected", "DB instance d is protected.")
+    children = [{"kind": kind, "metadata": {"name": "demo-app", "namespace": "shop", "uid": kind}} for kind in KINDS]
+    keep = Noted("secretsmanager", "create_secret", None, {"Name": "tracetrack/a", "SecretString": "hunter2-hunter2"})
+    found = ending.of(owner(spec), Ending(serving(children), [keep], [End("database", error=waits)]), "eu-west-1")
+    lines = plan.text(found)
+    assert (
+        lines[0] == "What a deletion of TraceTrackDeployment shop/demo would do, as it is now (deletionPolicy Retain)."
+    )
+    assert "  1.  delete HorizontalPodAutoscaler demo-app" in lines
+    assert "  2.  delete Deployment demo-app" in lines
+    assert "  1. secretsmanager create_secret (eu-west-1): tracetrack/a" in lines
+    assert "  database: DB instance d is protected. (DeletionProtected)" in lines
+    assert "  cache: It goes with its pod; its volume is kept." in lines
+    assert "hunter2" not in str(found)
+    assert [each["through"] for each in found["parts"]] == [False, True]
+
+
+KINDS = ("Deployment", "Service", "HorizontalPodAutoscaler")
+
+
+def test_one_that_is_being_deleted_is_told_as_such_whatever_its_spec() -> None:
+    obj = {**owner(deletionTimestamp=SINCE), "spec": {"database": {"provider": "None"}}}
+    found = ending.of(obj, Ending([], [], [End("database", "It is gone."), End("cache")]), "")
+    assert plan.text(found)[:4] == [
+        f"TraceTrackDeployment shop/demo is being deleted since {SINCE} (deletionPolicy Snapshot).",
+        "",
+        "What becomes of it",
+        "  database: It is gone.",
+    ]
+    assert "  cache: nothing of it is there." in plan.text(found)
