@@ -1,4 +1,4 @@
-"""Writes the tables of settings and metrics in the operator's README from the code, or checks them."""
+"""Writes what the READMEs of the operator and its command line have from the code, or checks it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,10 +16,14 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 import tracetrack_operator
+from tracetrack_operator.aws.calls import CALLS
+from tracetrack_operator.cli.readonly import LOOKS
 from tracetrack_operator.engine.metrics import ConditionCollector, ObjectGauge
 from tracetrack_operator.settings import Settings
 
 README = Path(__file__).with_name("README.md")
+CLI_README = README.parent / "tracetrack_operator" / "cli" / "README.md"
+PLANNED = ("rds", "elasticache")
 
 
 def settings() -> str:
@@ -48,15 +53,32 @@ def metrics() -> str:
     )
 
 
-def generated(readme: str) -> str:
-    """The README with its tables made anew."""
-    for name, table in (("settings", settings()), ("metrics", metrics())):
+def rights() -> str:
+    """What looks at databases and caches: a plan asks for nothing else, a deletion's for one more."""
+    looks = sorted(
+        call.action for call in CALLS.values() if call.service in PLANNED and call.operation.startswith(LOOKS)
+    )
+    listed = ", ".join(f"`{action}`" for action in looks)
+    told = f"{listed}; for what a deletion would do also `{CALLS['secretsmanager', 'describe_secret'].action}`."
+    return textwrap.fill(told, 120, break_on_hyphens=False)
+
+
+BLOCKS: dict[Path, dict[str, Callable[[], str]]] = {
+    README: {"settings": settings, "metrics": metrics},
+    CLI_README: {"rights": rights},
+}
+
+
+def generated(readme: str, blocks: Mapping[str, Callable[[], str]]) -> str:
+    """The README with its blocks made anew."""
+    for name, made in blocks.items():
+        text = made()
         block = re.compile(
             rf"(<!-- {name}: written by operator/generate\.py -->\n).*?(<!-- end of {name} -->)", re.DOTALL
         )
-        readme, count = block.subn(lambda match, table=table: f"{match[1]}{table}\n{match[2]}", readme)  # type: ignore[misc]
+        readme, count = block.subn(lambda match, text=text: f"{match[1]}{text}\n{match[2]}", readme)  # type: ignore[misc]
         if count != 1:
-            raise SystemExit(f"README.md needs one pair of lines that mark the table of {name}")
+            raise SystemExit(f"the README needs one pair of lines that mark what is written of {name}")
     return readme
 
 
@@ -64,13 +86,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the README is not up to date")
     check = parser.parse_args(arguments).check
-    present = README.read_text("utf-8")
-    wanted = generated(present)
-    if check and wanted != present:
-        print(f"{README.name} is not up to date: run python operator/generate.py", file=sys.stderr)
-        return 1
-    if not check:
-        README.write_text(wanted, "utf-8")
+    for path, blocks in BLOCKS.items():
+        present = path.read_text("utf-8")
+        wanted = generated(present, blocks)
+        if check and wanted != present:
+            print(f"{path} is not up to date: run python operator/generate.py", file=sys.stderr)
+            return 1
+        if not check:
+            path.write_text(wanted, "utf-8")
     return 0
 
 

@@ -37,6 +37,8 @@ QUOTAS: dict[tuple[str, str], tuple[float, float]] = {
     ("resourcegroupstaggingapi", "*"): (10, 10),
 }
 
+_SECRETS = ("password", "secretstring", "secretbinary", "authtoken", "token", "key")
+
 
 @dataclass
 class Fault:
@@ -148,6 +150,11 @@ class Quotas:
         tokens = min(burst, tokens + (now - before) * rate)
         self._buckets[key] = (tokens - 1 if tokens >= 1 else tokens, now)
         return tokens < 1
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a parameter of that name is left out of the journal, since it may hold a secret."""
+    return any(word in name.lower() for word in _SECRETS)
 
 
 @dataclass

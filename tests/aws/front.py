@@ -13,14 +13,14 @@ from cryptography import x509
 from yarl import URL
 
 from tests.aws import pages, protocol, validation
-from tests.aws.faults import Fault, Faults, Journal, Quotas, Record
+from tests.aws.faults import Fault, Faults, Journal, Quotas, Record, is_hidden
 from tests.aws.holds import HeldCall, Holds, Moment
 from tests.aws.rights import CALLER, Rights
 
 MINISTACK_SERVICES = ("iot", "iot-data")
 UNSUPPORTED_HEADER = "x-tracetrack-unsupported"
 _HOP_HEADERS = {"transfer-encoding", "connection", "keep-alive", "content-length", "host", "server", "date"}
-_SECRETS = ("password", "secretstring", "secretbinary", "authtoken", "token", "key")
+LONGEST_LIST = 50
 _PAGES = ("PaginationToken", "nextToken")
 _THROTTLE = {
     "rds": "Throttling",
@@ -169,11 +169,19 @@ def _told(call: protocol.Call) -> dict[str, Any]:
 
 
 def _shown(params: dict[str, Any]) -> dict[str, Any]:
-    def harmless(name: str, value: Any) -> bool:
-        short = isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 200)
-        return short and (name in _PAGES or not any(word in name.lower() for word in _SECRETS))
+    shown = {name: _short(value) for name, value in params.items() if name in _PAGES or not is_hidden(name)}
+    return {name: value for name, value in shown.items() if value is not None}
 
-    return {name: value for name, value in params.items() if harmless(name, value)}
+
+def _short(value: Any) -> Any:
+    """None for what would make a journal long."""
+    if isinstance(value, list):
+        members = [_short(each) for each in value[: LONGEST_LIST + 1]]
+        return members if len(members) <= LONGEST_LIST and None not in members else None
+    if isinstance(value, dict):
+        return value if set(value) == {"Key", "Value"} else _shown(value)
+    short = isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 200)
+    return value if short else None
 
 
 def _error_code(status: int, headers: dict[str, str], body: bytes) -> str | None:

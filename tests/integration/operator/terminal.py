@@ -14,8 +14,10 @@ import yaml
 from botocore import xform_name
 
 from tests.aws.emulator import Emulator
+from tests.aws.faults import is_hidden
 from tests.cluster.controlplane import ControlPlane
 from tests.integration.operator.rbac import CHART, tools
+from tracetrack_operator.cli.report import UNKNOWN_UID
 
 REDACTED = "(redacted)"
 LOOKS = ("Describe", "List")
@@ -90,23 +92,40 @@ def account(control_plane: ControlPlane, namespace: str, role: str) -> Path:
 Made = tuple[str, dict[str, Any]]
 
 
-def planned(report: dict[str, Any]) -> list[Made]:
-    """The calls of a plan, with those of their parameters that the emulator's journal holds too."""
-    return [(call["operation"], _plain(call["parameters"])) for call in report["aws"]]
+def planned(report: dict[str, Any], uid: str = UNKNOWN_UID) -> list[Made]:
+    """The calls of a plan, with those of their parameters that the emulator's journal holds too.
+
+    `uid` is that of a deployment that wasn't there yet.
+    """
+    return [(call["operation"], _told(call["parameters"], uid)) for call in report["aws"]]
 
 
 def executed(calls: Iterable[dict[str, Any]]) -> list[Made]:
     """The calls in the emulator's journal that changed something."""
     return [
-        (xform_name(call["operation"]), _plain(call["params"]))
+        (xform_name(call["operation"]), _told(call["params"]))
         for call in calls
         if not call["operation"].startswith(LOOKS)
     ]
 
 
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+def _told(parameters: dict[str, Any], uid: str = UNKNOWN_UID) -> dict[str, Any]:
+    """What isn't sent is nothing: an empty list, say."""
     return {
-        key: value
+        key: _value(value, uid)
         for key, value in parameters.items()
-        if isinstance(value, str | int | float) and value != REDACTED and not key.endswith("Tags")
+        if value not in (None, [], {}, REDACTED) and not is_hidden(key)
     }
+
+
+def _value(value: Any, uid: str) -> Any:
+    if isinstance(value, list):
+        found = [_value(each, uid) for each in value]
+        return sorted(found, key=lambda tag: str(tag["Key"])) if all(map(_is_tag, found)) else found
+    if _is_tag(value):
+        return {**value, "Value": uid if value["Value"] == UNKNOWN_UID else value["Value"]}
+    return _told(value, uid) if isinstance(value, dict) else value
+
+
+def _is_tag(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"Key", "Value"}

@@ -68,10 +68,11 @@ def test_a_new_deployment_is_made_as_planned(
     plan = terminal.json("plan", "-f", manifest)
     assert (shop.list("secrets"), executed(aws.calls())) == ([], []), "a plan changes nothing"
 
-    shop.deploy(**{**SPEC, "cache": ELASTICACHE})
+    uid = shop.deploy(**{**SPEC, "cache": ELASTICACHE})["metadata"]["uid"]
     shop.wait("DatabaseReady", "True", timeout=60)
     shop.wait("CacheReady", "True", timeout=60)
-    assert executed(aws.calls()) == planned(plan)
+    assert executed(aws.calls()) == planned(plan, uid)
+    assert all({"Key": "tracetrack.io/uid", "Value": uid} in given["Tags"] for _, given in executed(aws.calls()))
     applied = [each["action"] for each in plan["kubernetes"] if f" {shop.namespace}/" in each["action"]]
     assert len(applied) > 8
     # What AWS makes at once brings its binding in between.
