@@ -17,6 +17,8 @@ USUAL = "not slow and not kill"
 OPERATOR = Path(__file__).parent / "operator"
 CONTROL_PLANE = pytest.StashKey[ControlPlane]()
 OPERATOR_PROCESS = pytest.StashKey[OperatorProcess]()
+KILLED = "killed"
+"""Of a test that kills the operator: at how many moments, and in how many seconds."""
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +68,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             red=True,
         )
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long the operator was killed in each file: a file is one worker's, so they go beside each other."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for report in (each for reports in terminalreporter.stats.values() for each in reports):
+        properties = dict(getattr(report, "user_properties", ())) if getattr(report, "when", "") == "call" else {}
+        if KILLED in properties:
+            found.setdefault(Path(report.location[0]).name, []).append(properties[KILLED])
+    for name, killed in sorted(found.items()):
+        moments, seconds = (sum(each) for each in zip(*killed, strict=True))
+        terminalreporter.line(
+            f"{name}: the operator killed at {moments} moments of {len(killed)} flows: {seconds:.0f} s"
+        )
 
 
 def _whole(config: pytest.Config) -> bool:

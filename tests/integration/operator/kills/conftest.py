@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.aws.emulator import Emulator
 from tests.aws.fixtures import refuse_unsupported
 from tests.cluster.controlplane import ControlPlane
+from tests.integration.conftest import KILLED
 from tests.integration.operator.installation import operator_environment
 from tests.integration.operator.kills.killing import Call, Flow, Killing, Point
 from tests.integration.operator.nursery import Nursery
@@ -55,11 +57,16 @@ def killing(
 
 @pytest.fixture
 def judge(
-    killing: Killing, instant_aws: Emulator, subtests: pytest.Subtests, capfd: pytest.CaptureFixture[str]
+    killing: Killing,
+    instant_aws: Emulator,
+    subtests: pytest.Subtests,
+    capfd: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> Iterator[Judge]:
     """Kill at the points chosen of a flow's calls; a subtest each, and a line for who waits."""
 
     def kill(flow: Flow, choose: Callable[[Sequence[Call]], list[Point]]) -> None:
+        began = time.monotonic()
         undisturbed = killing.undisturbed(flow)
         points = choose(undisturbed.calls)
         for number, (point, wrong) in enumerate(killing.killed(flow, points, undisturbed), 1):
@@ -69,6 +76,7 @@ def judge(
             outcome = "another end" if wrong else "the same end"
             with capfd.disabled():
                 print(f"{flow.name}, {number} of {len(points)}: {point}: {outcome}", flush=True)
+        record_property(KILLED, (len(points), time.monotonic() - began))
 
     yield kill
     refuse_unsupported(instant_aws)

@@ -184,6 +184,8 @@ class Killing:
         self._control_plane = control_plane
         self._aws = aws
         self._operator = operator
+        self.seen: dict[str, set[tuple[str, str]]] = {}
+        """The calls of each flow that was run undisturbed, by service and operation."""
 
     def undisturbed(self, flow: Flow) -> Undisturbed:
         with self._staged(flow, 1) as (stage,):
@@ -194,6 +196,7 @@ class Killing:
             self._calm()
             calls = tuple(calls_to_kill_at(self._aws.calls()[before:], about))
             assert calls, f"{flow.name} makes no call to AWS"
+            self.seen[flow.name] = {(call.service, call.operation) for call in calls}
             state = self._state(stage)
             while (again := self._state(stage)) != state:
                 state = again
