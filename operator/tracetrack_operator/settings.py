@@ -12,8 +12,9 @@ class Settings:
 
     `cluster` is this cluster's name inside the AWS account and part of every AWS name; `app_repository` and
     `embedded_image` are the images used where a resource names none; `namespaces` empty means all.
-    `aws_ca_file` is a PEM bundle that RDS and ElastiCache endpoints are verified with (for RDS the one that AWS
-    publishes); `rds_*` and `elasticache_*` are for resources that name no network of their own.
+    `aws_ca_file` is a PEM bundle that RDS and ElastiCache endpoints are verified with, in place of the authorities of
+    RDS that the operator has and of the system's; `rds_*` and `elasticache_*` are for resources that name no network
+    of their own.
     `aws_steady_seconds` is how old what AWS says of databases and caches may be, `aws_changing_seconds` while one of
     them changes: the descriptions are read once for all, and one at rest is looked at every two `aws_steady_seconds`,
     and whenever a reading in between shows it changed.

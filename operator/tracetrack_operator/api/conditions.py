@@ -46,5 +46,6 @@ class Reason(Enumeration):
     DELETION_PROTECTED = "DeletionProtected"
     BOUND_NOT_FOUND = "BoundNotFound"
     CREDENTIALS_NOT_ROTATED = "CredentialsNotRotated"
+    TLS_NOT_ENFORCED = "TLSNotEnforced"
     REPLICA_LAGGING = "ReplicaLagging"
     REPLICA_PROMOTED = "ReplicaPromoted"

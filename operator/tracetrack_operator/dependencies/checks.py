@@ -15,13 +15,15 @@ BAD_SECONDS = 10.0
 class CheckResult:
     """`ok`, or a CamelCase reason and what is wrong and what to do about it.
 
-    `lag` is how far a read replica is behind, in seconds; None where that wasn't asked.
+    `lag` is how far a read replica is behind, in seconds; None where that wasn't asked. `plain`: the server lets in
+    without TLS too, where that was asked.
     """
 
     ok: bool
     reason: str = ""
     message: str = ""
     lag: float | None = None
+    plain: bool = False
 
 
 class Checks:

@@ -10,6 +10,9 @@ import asyncpg
 from tests.aws.emulator import Emulator
 from tests.integration.aws.databases import CREATE, NAME, available, connect, created, described, query
 from tests.integration.aws.support import TAGS, refused
+from tracetrack_operator.database.check import check_database
+from tracetrack_operator.dependencies.binding import DatabaseBinding
+from tracetrack_operator.dependencies.checks import CheckResult
 
 OWN = {"DBParameterGroupName": "own"}
 GROUP = {**OWN, "DBParameterGroupFamily": "postgres17", "Description": "own"}
@@ -76,6 +79,9 @@ async def test_tls_is_forced_by_its_parameter(rds: Any, quick: Emulator) -> None
     assert status(rds) == "own in-sync"
     connection = await connect(instance, ssl=False)
     await connection.close()
+    at = instance["Endpoint"]["Address"], instance["Endpoint"]["Port"]
+    login = DatabaseBinding("rds", *at, instance["DBName"], instance["MasterUsername"], "first-password")
+    assert await check_database(login) == CheckResult(True, plain=True), "as the operator sees it"
     modify(rds, set_to("rds.force_ssl", "1"))
 
     async def refused_without_tls() -> bool:
@@ -86,6 +92,7 @@ async def test_tls_is_forced_by_its_parameter(rds: Any, quick: Emulator) -> None
         return False
 
     assert await eventually(refused_without_tls)
+    assert await check_database(login) == CheckResult(True)
 
 
 def test_groups_are_checked(rds: Any, quick: Emulator) -> None:

@@ -82,10 +82,25 @@ CONNECTIONS = Group(
             "The server answers, and no encrypted connection comes about: it has no TLS, its certificate isn't "
             "signed by an authority that is trusted, or is for another host name.",
             "External: check `sslmode` or `tls`, `ca.crt` and the host name in the Secret. RDS and ElastiCache: check "
-            "the bundle that the chart's `aws.caConfigMap` names; RDS needs the one that AWS publishes. This shows "
-            "the certificate:",
+            "the bundle that the chart's `aws.caConfigMap` names, if it names one: for RDS it has to be the one that "
+            "AWS publishes. This shows the certificate:",
             ('openssl s_client -connect "$HOST:5432" -starttls postgres -showcerts </dev/null',),
             deployment=(*BACKINGS, REPLICAS),
+        ),
+        Entry(
+            "TLSNotEnforced",
+            Course.STAYS,
+            "The database takes logins without TLS too. TraceTrack always asks for TLS and serves on; somebody else "
+            "might send a password in the clear. PostgreSQL 14 has it so by default.",
+            "Set `rds.force_ssl` to 1 in the DB parameter group of the instance, which takes no restart; a default "
+            "group can't be changed: make one of your own, and name it in `spec.database.rds.parameterGroupName`. It "
+            "is looked at again within some minutes.",
+            (
+                "aws rds describe-db-instances --query 'DBInstances[].[DBInstanceIdentifier,DBParameterGroups]'",
+                'aws rds modify-db-parameter-group --db-parameter-group-name "$GROUP" '
+                '--parameters "ParameterName=rds.force_ssl,ParameterValue=1,ApplyMethod=immediate"',
+            ),
+            deployment=(SYNCED,),
         ),
         Entry(
             "DatabaseNotFound",

@@ -36,6 +36,7 @@ from ...settings import Settings
 from ..inspection import Inspect, inspect_database
 from ..lag import check_replica
 from . import deletion
+from .authorities import lets_in_plain, of_instance
 from .creation import creation
 from .declared import declared, modify_parameters
 from .facts import RDSFacts
@@ -232,6 +233,9 @@ class RDS(CloudProvider):
         seen = facts if isinstance(facts, RDSFacts) else RDSFacts.of(facts)
         wanted = wish.of(self._compare(scope, facts, item), self.section(scope))
         found = super()._kept(scope, facts, item, what, state)
+        synced = found.sync is not None and found.sync.status == "True"
+        if synced and facts.check is not None and facts.check.plain:
+            found = replace(found, sync=lets_in_plain(what))
         upgrade = wish.decided(
             scope,
             seen,
@@ -305,7 +309,7 @@ class RDS(CloudProvider):
         at = item.get("Endpoint") or {}
         if not at.get("Address") or not at.get("Port"):
             return None
-        authority = authorities(self._settings.aws_ca_file)
+        authority = authorities(self._settings.aws_ca_file) or of_instance(item)
         return DatabaseBinding(
             provider="rds",
             host=at["Address"],

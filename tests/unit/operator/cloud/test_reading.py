@@ -120,22 +120,23 @@ async def test_after_a_start_what_is_vouched_for_is_asked_later_and_only_then() 
 
 
 @pytest.mark.parametrize(
-    ("told", "given", "expected"),
+    ("told", "given", "synced", "expected"),
     [
-        ("True", {}, True),
-        ("True", {"replica-host": "replica.test", "replica-port": "5432"}, True),
-        ("True", {"password": "another"}, False),
-        ("True", {"ca.crt": "pem"}, False),
-        ("False", {}, False),
-        ("True", None, False),
+        ("True", {}, "Ready", True),
+        ("True", {"replica-host": "replica.test", "replica-port": "5432"}, "Ready", True),
+        ("True", {"password": "another"}, "Ready", False),
+        ("True", {"ca.crt": "pem"}, "Ready", False),
+        ("True", {}, "TLSNotEnforced", False),
+        ("False", {}, "Ready", False),
+        ("True", None, "Ready", False),
     ],
 )
 def test_a_binding_is_vouched_for_by_status_and_secret_together(
-    told: str, given: dict[str, str] | None, expected: bool
+    told: str, given: dict[str, str] | None, synced: str, expected: bool
 ) -> None:
     since = "2026-11-23T12:00:00Z"
     condition = {"type": "DatabaseReady", "status": told, "reason": "Ready", "message": "", "lastTransitionTime": since}
-    obj = {**owner(), "status": {"conditions": [condition]}}
+    obj = {**owner(), "status": {"conditions": [condition, {**condition, "type": "Synced", "reason": synced}]}}
     parent = Parent.of(obj)
     name = parent.child("database-binding")
     kept = None if given is None else stored(secret({"name": name}, {**DATABASE.data(), **given}))
