@@ -213,10 +213,40 @@ def test_what_is_restored_gets_credentials_of_its_own_without_a_word(shop: Shop,
     assert connect(shop.secret("second-database-binding"), "select current_user") == "tracetrack_owner"
 
 
+def are_had_back_after_the_cluster_was_lost(shop: Shop, aws: Emulator) -> None:
+    """With its Secrets and the objects that they were of, and without a word to AWS: by adoption, and new passwords."""
+    connect(shop.secret("demo-database-binding"), "create table kept as select 7 as bags")
+    shop.change("tracetrackdeployments", "demo", suspend=True)
+    shop.wait("Ready", "False", "Suspended")
+    lost = shop.get("tracetrackdeployments", "demo")
+    lost["metadata"]["finalizers"] = []
+    shop.control_plane.request("PUT", shop.path("tracetrackdeployments", "demo"), lost)
+    shop.delete("tracetrackdeployments", "demo")
+    for of in ("database", "cache"):
+        for secret in (f"demo-{of}-credentials", f"demo-{of}-binding"):
+            eventually(lambda secret=secret: shop.find("secrets", secret) is None, 60)
+    assert aws.client("secretsmanager").list_secrets()["SecretList"] == [], "nobody was there to save them"
+    shop.deploy(database=RDS, cache=ELASTICACHE, deletionPolicy="Retain")
+    shop.wait("DatabaseReady", "False", "AdoptionRequired", timeout=60)
+    annotate(shop, "tracetrack.io/adopt", f"test-{shop.namespace}-demo")
+
+    def approved() -> bool:
+        status = shop.get("tracetrackdeployments", "demo")["status"]
+        if tokens := [status[of]["approval"] for of in ("database", "cache") if status[of].get("approval")]:
+            annotate(shop, "tracetrack.io/approve", ",".join(tokens))
+        told = shop.conditions()
+        return all(told[type_]["status"] == "True" for type_ in ("DatabaseReady", "CacheReady", "Synced"))
+
+    eventually(approved, 90, 0.5)
+    assert connect(shop.secret("demo-database-binding"), "select bags from kept") == 7
+    assert ping(shop.secret("demo-cache-binding"))
+
+
 def test_what_outlives_its_owner_is_taken_up_with_its_credentials(shop: Shop, aws: Emulator) -> None:
     shop.deploy(database=RDS, cache=ELASTICACHE, deletionPolicy="Retain")
     shop.wait("DatabaseReady", "True", timeout=90)
     shop.wait("CacheReady", "True", timeout=90)
+    are_had_back_after_the_cluster_was_lost(shop, aws)
     uid = shop.get("tracetrackdeployments", "demo")["metadata"]["uid"]
     kept = {of: shop.secret(f"demo-{of}-credentials") for of in ("database", "cache")}
     aws.faults.add("secretsmanager", "CreateSecret", kind="lost", times=1)
