@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from tests.aws.authority import Authority
 from tests.aws.clock import clock
+from tests.aws.ports import Ports
 from tests.aws.settings import Settings
 from tests.aws.shared import SharedServers
 from tests.aws.views import Views
@@ -178,6 +179,7 @@ class Estate:
         self.lock = threading.RLock()
         self._given = settings
         self._authority = authority
+        self._ports = Ports(settings.backing_host, settings.ports)
         self._reset_emulator = reset_emulator
         self._backings: list[Backing[PostgresServer] | Backing[RedisServer]] = []
         self._superuser_password = secrets.token_urlsafe(16)
@@ -260,6 +262,7 @@ class Estate:
     def _redis(self, *, tls: bool, default: str) -> RedisServer:
         return RedisServer(
             host=self.settings.backing_host,
+            port=self._ports.take(),
             password=self._superuser_password,
             user="elasticache-admin",
             tls_cert=self._authority.server_certificate if tls else None,
@@ -276,6 +279,7 @@ class Estate:
     def _postgres(self) -> PostgresServer:
         return PostgresServer(
             host=self.settings.backing_host,
+            port=self._ports.take(),
             user="rdsadmin",
             password=self._superuser_password,
             database="postgres",

@@ -24,8 +24,9 @@ class Settings:
     and caches. `backing_host`: the address their servers listen on. Delays in seconds: `optimize_seconds` a database is
     in storage-optimization after its storage has changed, and for `storage_cooldown_seconds` it may not change again;
     for `stale_seconds` a describe shows what was before a write. `quotas`: enforce API rates. `backing`: "own" starts a
-    server for each instance and cache, "shared" puts one PostgreSQL and one Redis behind all. `until_stdin_closes`: end
-    when standard input does, so that no emulator outlives the test run that started it.
+    server for each instance and cache, "shared" puts one PostgreSQL and one Redis behind all. `ports`: where those
+    servers listen, None for any free port. `until_stdin_closes`: end when standard input does, so that no emulator
+    outlives the test run that started it.
     """
 
     host: str
@@ -40,7 +41,17 @@ class Settings:
     stale_seconds: float
     quotas: bool
     backing: str
+    ports: range | None
     until_stdin_closes: bool
+
+
+def _ports(text: str) -> range | None:
+    if not text:
+        return None
+    first, _, last = text.partition("-")
+    if not (first.isdigit() and last.isdigit() and 0 < int(first) <= int(last) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of ports: write it as 20000-20999")
+    return range(int(first), int(last) + 1)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -64,6 +75,13 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         choices=("own", "shared"),
         default=default("BACKING", "own"),
         help="a server for each instance and cache, or one behind all of them",
+    )
+    parser.add_argument(
+        "--ports",
+        type=_ports,
+        default=default("PORTS", ""),
+        metavar="FIRST-LAST",
+        help="the ports of databases and caches, in turn; free ones if not given",
     )
     parser.add_argument("--until-stdin-closes", action="store_true")
     given = parser.parse_args(arguments)

@@ -21,6 +21,9 @@ SYSTEM_NAMESPACE = "tracetrack-system"
 RELEASE = "tracetrack-operator"
 AWS_ENDPOINT = "http://aws.tracetrack-aws.svc.cluster.local:4566"
 AWS_REGION = "eu-central-1"
+# Where the operator may go out to: what the chart has by default, and the emulated databases and caches (aws/pod.yaml).
+EGRESS_PORTS: tuple[int, ...] = (443, 6443, 5432, 6379)
+AWS_PORTS = (20000, 20999)
 CHART = ROOT / "charts" / "tracetrack-operator"
 
 # name → build context, whose Dockerfile is at …
@@ -84,6 +87,9 @@ class Stage(KindCluster):
             "aws.credentialsSecret=aws-credentials",
             "aws.caConfigMap=aws-ca",
             f"podAnnotations.tracetrack\\.io/aws-ca=sha-{authority}",
+            f"networkPolicy.egressPorts={{{','.join(map(str, EGRESS_PORTS))}}}",
+            f"networkPolicy.egressPorts[{len(EGRESS_PORTS)}].port={AWS_PORTS[0]}",
+            f"networkPolicy.egressPorts[{len(EGRESS_PORTS)}].endPort={AWS_PORTS[1]}",
             "clusterName=demo",
             *values,
         ]

@@ -158,6 +158,15 @@ class TestManifests:
         assert ports(render("--set", "aws.endpointUrl=https://aws.example.com/")) == usual
         assert ports(render("--set", "aws.endpointUrl=http://aws.example.com")) == [*usual, 80]
 
+    def test_a_range_of_ports_is_let_through(self, render: Render) -> None:
+        ports = "networkPolicy.egressPorts"
+        manifests = render("--set", f"{ports}={{443,6443}},{ports}[2].port=20000,{ports}[2].endPort=20999")
+        assert one(manifests, "NetworkPolicy")["spec"]["egress"][1]["ports"] == [
+            {"port": 443},
+            {"port": 6443},
+            {"port": 20000, "endPort": 20999},
+        ]
+
     def test_what_others_have_made_is_left_to_them(self, render: Render) -> None:
         manifests = render("--values", CHART / "ci/brought-values.yaml")
         assert sorted(manifest["kind"] for manifest in manifests) == ["Deployment", "Pod", "Service"]
@@ -281,6 +290,7 @@ class TestValues:
             (("--set-string", "extraEnv[0].name=TRACETRACK_WORKERS,extraEnv[0].value=1"), "use that"),
             (("--set", "resources.limits.memory=much"), "'/resources/limits/memory'"),
             (("--set", "networkPolicy.egressPorts={70000}"), "'/networkPolicy/egressPorts/0'"),
+            (("--set", "networkPolicy.egressPorts[0].port=443"), "missing property 'endPort'"),
             (("--set", "tolerations[0].efect=NoSchedule"), "additional properties 'efect' not allowed"),
             (("--set-string", "commonLabels.app\\.kubernetes\\.io/name=x"), "choose another label"),
             (("--set", "serviceAccount.create=false"), "set serviceAccount.name to the ServiceAccount"),

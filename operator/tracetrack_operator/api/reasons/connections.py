@@ -13,8 +13,9 @@ CONNECTIONS = Group(
             Course.RETRIED,
             "Nobody answers at host and port, or what answers doesn't speak the protocol. The operator asks every ten "
             "seconds; pods that run keep the last login that worked.",
-            "Check host and port, whether the server runs, and that security groups, NetworkPolicies and the chart's "
-            "`networkPolicy.egressPorts` let both the operator and the application through.",
+            "Check host and port, whether the server runs, and that security groups and NetworkPolicies let both the "
+            "operator and the application through. The operator goes out to 443, 6443, 5432 and 6379 only: "
+            "any other port has to be in the chart's `networkPolicy.egressPorts`.",
             (
                 _ENDPOINTS,
                 'kubectl get networkpolicies -n "$NS"',
