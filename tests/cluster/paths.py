@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,10 +35,18 @@ def log_dir() -> Path:
 
 
 @contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Hold the cache's lock `name`: the second of two processes that would make a thing waits, then finds it made."""
+def locked(name: str, held: Callable[[], object] | None = None) -> Iterator[None]:
+    """Hold the cache's lock `name`: the second of two processes that would make a thing waits, then finds it made.
+
+    `held` is called before such a wait.
+    """
     folder = cache_dir() / "lock"
     folder.mkdir(exist_ok=True)
     with (folder / name).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if held is not None:
+                held()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -7,10 +7,11 @@ import random
 import shutil
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.cluster import tools
-from tests.cluster.paths import ROOT
+from tests.cluster.paths import ROOT, locked
 from tests.cluster.run import StageError, say, step
 from tests.demo import scan
 from tests.demo.stage import Stage
@@ -22,8 +23,18 @@ DEPLOYMENT, FLEET = "demo", "lucknow"
 
 def up() -> None:
     """Bring everything up, scan a bag with a provisioned scanner's key, and say where the page is."""
-    start = time.monotonic()
     stage = Stage.from_environment()
+    with _alone(stage):
+        _up(stage)
+
+
+def _alone(stage: Stage) -> AbstractContextManager[None]:
+    """Helm refuses an upgrade beside another one."""
+    return locked(f"demo-{stage.name}", lambda: say(f"waiting for another command that works on cluster {stage.name}"))
+
+
+def _up(stage: Stage) -> None:
+    start = time.monotonic()
     stage.up()
     _link_tools(stage.state / "bin")
     stage.build()
@@ -70,9 +81,10 @@ def up() -> None:
 def down() -> None:
     """Remove the cluster and what `up` wrote."""
     stage = Stage.from_environment()
-    stage.down()
-    shutil.rmtree(stage.state / "bin", ignore_errors=True)
-    (stage.state / "env").unlink(missing_ok=True)
+    with _alone(stage):
+        stage.down()
+        shutil.rmtree(stage.state / "bin", ignore_errors=True)
+        (stage.state / "env").unlink(missing_ok=True)
 
 
 def _scanner_key(stage: Stage) -> tuple[str, str]:
@@ -107,6 +119,9 @@ def main(arguments: list[str]) -> int:
     except StageError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"\n{arguments[0]}: interrupted; run it again to go on", file=sys.stderr)
+        return 130
     return 0
 
 
