@@ -69,7 +69,7 @@ def _compile(name: str, folder: Path, package: str, ldflags: str, note: str) -> 
     with locked(name):
         if target.exists() and stamp.exists() and stamp.read_text() == want:
             return target
-        with step(f"compiling {note}"):
+        with step(f"compiling {note}", fetches=True):
             part = target.with_suffix(".part")
             command: list[str | Path] = [go(), "build", "-trimpath", "-ldflags", ldflags, "-o", part, package]
             quiet(command, f"go-{name}", cwd=folder, env=_environment())
@@ -112,7 +112,7 @@ def kind() -> Path:
     target = bin_dir() / "kind"
     with locked("kind"):
         if not (target.exists() and _release(target) == _release_of(KIND_VERSION)):
-            with step(f"compiling kind {KIND_VERSION} (once)"):
+            with step(f"compiling kind {KIND_VERSION} (once)", fetches=True):
                 module = f"sigs.k8s.io/kind@{KIND_VERSION}"
                 command: list[str | Path] = [go(), "install", "-trimpath", "-ldflags", "-s -w", module]
                 quiet(command, "go-kind", env=_environment(GOBIN=str(bin_dir())))

@@ -28,7 +28,8 @@ def build(name: str, context: Path, dockerfile: Path | None = None) -> str:
         identity, _, label = output(shown).strip().partition(" ")
         if label == content:
             return identity
-    with step(f"building {name}"):
+    # What a Dockerfile here does is to fetch packages and compile them.
+    with step(f"building {name}", fetches=True):
         command: list[str | Path] = [
             engine.docker(),
             "build",

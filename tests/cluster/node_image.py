@@ -65,7 +65,7 @@ def _forget_others(kept: str) -> None:
 
 def _pull(image: str, required: bool) -> bool:
     """Asked of the engine itself, which knows the machine's mirrors and logins."""
-    with step(f"pulling {image} (once, where a registry answers)"):
+    with step(f"pulling {image} (once, where a registry answers)", fetches=True):
         pulled = succeeds([engine.docker(), "pull", "-q", image], timeout=_PULL_SECONDS)
     if not pulled and required:
         raise StageError(f"{image} can't be pulled: connect this machine to a registry, or unset CLUSTER_IMAGES")

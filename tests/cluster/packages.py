@@ -50,7 +50,7 @@ def install(packages: Sequence[str], what: str) -> None:
     """apt-get install without recommended packages, and without starting the services they bring."""
     options = ["-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    with locked("apt"), step(what), _no_services():
+    with locked("apt"), step(what, fetches=True), _no_services():
         command: list[str | Path] = ["apt-get", "install", *options, *packages]
         try:
             quiet(command, "apt-install", env=environment)

@@ -57,7 +57,7 @@ def make(system: RootFs) -> Path:
         return system.path
     with locked(f"rootfs-{system.name}"):
         if not system.path.exists():
-            with step(f"fetching Debian {SUITE} for '{system.name}' (once)"):
+            with step(f"fetching Debian {SUITE} for '{system.name}' (once)", fetches=True):
                 _make(system)
     return system.path
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from tests.cluster.paths import log_dir
@@ -24,13 +25,49 @@ def say(message: str) -> None:
     _line(f"  {message}")
 
 
+class _Together:
+    """Measures the time in which at least one of several things goes on beside each other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running, self._since, self._before = 0, 0.0, 0.0
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        self._add(1)
+        try:
+            yield
+        finally:
+            self._add(-1)
+
+    def _add(self, number: int) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if self._running:
+                self._before += now - self._since
+            self._running, self._since = self._running + number, now
+
+    def seconds(self) -> float:
+        self._add(0)
+        return self._before
+
+
+_fetching = _Together()
+
+
+def fetching_seconds() -> float:
+    """For how long this process has had a step run that fetches or compiles."""
+    return _fetching.seconds()
+
+
 @contextmanager
-def step(what: str) -> Iterator[None]:
-    """Announce `what`, then say how long it took (seconds)."""
+def step(what: str, *, fetches: bool = False) -> Iterator[None]:
+    """Announce `what`, then say how long it took (seconds). `fetches`: nearly all of that is fetching or compiling."""
     start = time.monotonic()
     _line(f"- {what} …")
     try:
-        yield
+        with _fetching.one_more() if fetches else nullcontext():
+            yield
     except BaseException:
         _line(f"  failed after {time.monotonic() - start:.1f} s: {what}")
         raise

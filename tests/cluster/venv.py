@@ -22,7 +22,7 @@ def make(folder: Path) -> None:
             raise StageError("this Python has no ensurepip: install its venv package (python3-venv on Debian)")
         install(["python3-venv"], "installing python3-venv")
     python = folder / "bin" / "python"
-    with step(f"Python packages into {folder.name}"):
+    with step(f"Python packages into {folder.name}", fetches=True):
         if not python.exists():
             venv.EnvBuilder(with_pip=True, symlinks=True).create(folder)
         requirements = ROOT / "tests" / "requirements.txt"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.cluster import tools
 from tests.cluster.paths import ROOT, locked
-from tests.cluster.run import StageError, say, step
+from tests.cluster.run import StageError, fetching_seconds, say, step
 from tests.demo import scan
 from tests.demo.stage import Stage
 
@@ -35,6 +35,8 @@ def _alone(stage: Stage) -> AbstractContextManager[None]:
 
 def _up(stage: Stage) -> None:
     start = time.monotonic()
+    # Before the cluster, which would be made in vain where helm is missing and can't be fetched.
+    tools.helm()
     stage.up()
     _link_tools(stage.state / "bin")
     stage.build()
@@ -70,8 +72,9 @@ def _up(stage: Stage) -> None:
         },
     )
     state = os.path.relpath(stage.state)
+    took = f"{time.monotonic() - start:.0f} s, of which {fetching_seconds():.0f} s fetching and compiling"
     print(
-        f"\nTraceTrack runs ({time.monotonic() - start:.0f} s).\n"
+        f"\nTraceTrack runs ({took}).\n"
         f"  Page:   {stage.app_url}/scan/parent\n"
         f"  Login:  {admin['username']} / {admin['password']}\n"
         f"  Go on:  set -a; . {state}/env; set +a; PATH=$PWD/{state}/bin:$PATH; kubectl get tracetrack\n"
