@@ -69,6 +69,7 @@ class KindCluster:
         engine.ensure()
         tools.kind()
         image = node_image.ensure()
+        tools.kubectl()
         with locked(f"cluster-{self.name}"):
             self.state.mkdir(parents=True, exist_ok=True)
             if not self._usable():

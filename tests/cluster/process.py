@@ -13,8 +13,10 @@ from pathlib import Path
 
 from tests.cluster.run import StageError
 
-# Dies with its parent even when that is killed: PR_SET_PDEATHSIG (1) with SIGKILL (9), then becomes the server.
-_LAUNCH = "import ctypes,os,sys;ctypes.CDLL(None).prctl(1,9);os.execv(sys.argv[1],sys.argv[2:])"
+# Dies with its parent even when that is killed: PR_SET_PDEATHSIG (1) with SIGKILL (9), which only Linux has. Then
+# becomes the server.
+_DIE_TOO = "import ctypes;ctypes.CDLL(None).prctl(1,9);" if sys.platform == "linux" else ""
+_LAUNCH = f"import os,sys;{_DIE_TOO}os.execv(sys.argv[1],sys.argv[2:])"
 
 
 def free_ports(count: int) -> list[int]:

