@@ -15,7 +15,8 @@ from tests.cluster import engine, golang, rootfs
 from tests.cluster.paths import NODE, bin_dir, cache_dir, locked
 from tests.cluster.run import StageError, output, say, step, succeeds
 
-PUBLIC_IMAGE = "kindest/node:v1.34.0"
+# What kind's release calls its default: other releases' images of that version may not fit it.
+PUBLIC_IMAGE = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
 LOCAL_NAME = "tracetrack-node"
 PYTHON_IMAGE = f"python:3.13-slim-{rootfs.SUITE}"
 COMPONENTS_IMAGE = "stage-components:local"

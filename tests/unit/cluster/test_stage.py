@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,9 @@ def test_wrong_image_mode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_public_node_is_of_the_release_that_is_compiled() -> None:
     compiled = golang.KUBERNETES_VERSION.rpartition(".")[0]
-    assert node_image.PUBLIC_IMAGE.rpartition(":")[2].rpartition(".")[0] == compiled
+    name, _, digest = node_image.PUBLIC_IMAGE.partition("@")
+    assert name.rpartition(":")[2].rpartition(".")[0] == compiled
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
 
 
 def test_root_file_system_is_remade_when_its_definition_changes() -> None:
