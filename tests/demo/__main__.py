@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import shutil
 import sys
 import time
@@ -109,7 +110,7 @@ def _link_tools(folder: Path) -> None:
 def _write_env(path: Path, values: dict[str, str]) -> None:
     path.touch(mode=0o600)
     path.chmod(0o600)
-    path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    path.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()))
 
 
 def main(arguments: list[str]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.paths import ROOT, locked
-from tests.demo.__main__ import main
+from tests.demo.__main__ import _write_env, main
 
 
 def test_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,3 +33,12 @@ def test_one_waits_for_another_of_the_same_cluster_and_an_interrupt_ends_it_in_a
         assert second.stderr.read() == "\nup: interrupted; run it again to go on\n"
         assert second.wait(10) == 130
         second.stderr.close()
+
+
+def test_a_shell_reads_each_value_back_and_nobody_else_may(tmp_path: Path) -> None:
+    value = """it's "$HOME" `id`; \\ #"""
+    _write_env(tmp_path / "env", {"ADMIN_PASSWORD": value, "APP_URL": "http://127.0.0.1:1"})
+    script = 'set -a; . "$0"; printf "%s %s" "$APP_URL" "$ADMIN_PASSWORD"'
+    told = subprocess.run(["sh", "-euc", script, tmp_path / "env"], check=True, capture_output=True, text=True).stdout
+    assert told == f"http://127.0.0.1:1 {value}"
+    assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
