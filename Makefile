@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit integration e2e e2e-demo e2e-aside slow test-kill model failures soak bench-idle bench-app bench-operator lint format cluster cluster-down aws generate requirements packages clean
+.PHONY: help demo demo-down test unit integration e2e e2e-down e2e-demo e2e-aside slow test-kill model failures soak bench-idle bench-app bench-operator lint format cluster cluster-down aws generate requirements packages clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +43,12 @@ test-kill: $(STAMP) packages ## The operator killed before, after and with the a
 e2e: $(STAMP) packages ## Tests on a kind cluster of their own (KEEP_CLUSTER=1 leaves it)
 	@$(E2E) $(BIN)/python -m tests.demo up >/dev/null
 	@KEEP_CLUSTER=1 $(MAKE) --no-print-directory -j2 beside-e2e-demo beside-e2e-aside; status=$$?; \
-	  [ "$(KEEP_CLUSTER)" = 1 ] || $(E2E) tests/cluster/down; exit $$status
+	  [ "$(KEEP_CLUSTER)" = 1 ] || $(MAKE) --no-print-directory e2e-down || status=1; exit $$status
+
+e2e-down: # What make demo-down does, and that it leaves nothing
+	@$(E2E) $(BIN)/python -m tests.demo down
+	@left="$$(ls -A .cache/e2e 2>/dev/null; docker ps -a --format '{{.Names}}' 2>/dev/null | grep '^tracetrack-e2e')"; \
+	  [ -z "$$left" ] || { echo "tests.demo down has left behind:" $$left >&2; exit 1; }
 
 e2e-demo:
 	$(PYTEST) tests/e2e -m "not aside"
