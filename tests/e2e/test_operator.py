@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
+import yaml
 
+from tests.cluster.paths import ROOT
 from tests.demo.stage import AWS_REGION, SYSTEM_NAMESPACE, Stage
 from tests.e2e.waiting import eventually
 
+EXTERNAL = ROOT / "crds" / "samples" / "deployment-external.yaml"
 OPERATOR = "app.kubernetes.io/name=tracetrack-operator"
 
 
@@ -95,44 +99,34 @@ def test_a_bad_image_is_said_and_mended(tracetrack: Stage) -> None:
 
 
 def test_a_missing_secret_is_said_and_mended(tracetrack: Stage) -> None:
-    manifest = {
-        "apiVersion": "tracetrack.io/v1alpha1",
-        "kind": "TraceTrackDeployment",
-        "metadata": {"name": "borrowed", "namespace": "default"},
-        "spec": {
-            "version": "0.1.0",
-            "scaling": {"minReplicas": 1, "maxReplicas": 1},
-            "database": {"provider": "External", "external": {"secretRef": {"name": "borrowed-db"}}},
-            "cache": {"provider": "External", "external": {"secretRef": {"name": "borrowed-cache"}}},
-            "deletionPolicy": "Delete",
-        },
-    }
-    tracetrack.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    """The sample with a database and a cache that others run, here those of the demo."""
+    postgresql, redis, deployment = yaml.safe_load_all(EXTERNAL.read_text())
+    deployment["spec"]["scaling"] = {"minReplicas": 1, "maxReplicas": 1}
+    _apply(tracetrack, deployment)
     try:
-        message = eventually(lambda: _condition(tracetrack, "borrowed", "DatabaseReady", "SecretNotFound"), 30)
-        assert "borrowed-db" in message
-        database = tracetrack.secret("default", "demo-database-binding")
-        keys = ("host", "port", "database", "username", "password", "sslmode")
-        wrong = {**{key: database[key] for key in keys}, "password": "not-the-password"}
-        _secret(tracetrack, "borrowed-db", wrong)
-        cache = tracetrack.secret("default", "demo-cache-binding")
-        _secret(tracetrack, "borrowed-cache", {key: cache[key] for key in ("host", "port", "password") if key in cache})
-        message = eventually(lambda: _condition(tracetrack, "borrowed", "DatabaseReady", "AuthenticationFailed"), 60)
+        message = eventually(lambda: _condition(tracetrack, "shop", "DatabaseReady", "SecretNotFound"), 30)
+        assert "shop-postgresql" in message
+        database = _filled_in(postgresql, tracetrack.secret("default", "demo-database-binding"))
+        cache = _filled_in(redis, {"tls": "false", **tracetrack.secret("default", "demo-cache-binding")})
+        wrong = {**database, "stringData": {**database["stringData"], "password": "not-the-password"}}
+        _apply(tracetrack, wrong)
+        _apply(tracetrack, cache)
+        message = eventually(lambda: _condition(tracetrack, "shop", "DatabaseReady", "AuthenticationFailed"), 60)
         assert "not-the-password" not in message
-        _secret(tracetrack, "borrowed-db", {key: database[key] for key in keys})
-        eventually(lambda: _condition(tracetrack, "borrowed", "DatabaseReady", None, "True"), 60)
+        _apply(tracetrack, database)
+        for condition in ("DatabaseReady", "CacheReady"):
+            eventually(lambda condition=condition: _condition(tracetrack, "shop", condition, None, "True"), 60)
     finally:
-        tracetrack.kubectl("delete", "ttd", "borrowed", "--timeout=60s")
-        tracetrack.kubectl("delete", "secret", "borrowed-db", "borrowed-cache", "--ignore-not-found")
+        tracetrack.kubectl("delete", "ttd", "shop", "--timeout=60s")
+        tracetrack.kubectl("delete", "secret", "shop-postgresql", "shop-redis", "--ignore-not-found")
 
 
-def _secret(stage: Stage, name: str, data: dict[str, str]) -> None:
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": "default"},
-        "stringData": data,
-    }
+def _filled_in(sample: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
+    """The sample's Secret with another value for each of its keys."""
+    return {**sample, "stringData": {key: values[key] for key in sample["stringData"]}}
+
+
+def _apply(stage: Stage, manifest: dict[str, Any]) -> None:
     stage.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
 
 
