@@ -41,7 +41,7 @@ test-kill: $(STAMP) packages ## The operator killed before, after and with the a
 	$(PYTEST) tests/integration/operator/kills -m kill
 
 e2e: $(STAMP) packages ## Tests on a kind cluster of their own (KEEP_CLUSTER=1 leaves it)
-	@$(E2E) $(BIN)/python -m tests.demo up >/dev/null
+	@set -o pipefail; $(E2E) $(BIN)/python -m tests.demo up | grep '^TraceTrack runs'
 	@KEEP_CLUSTER=1 $(MAKE) --no-print-directory -j2 beside-e2e-demo beside-e2e-aside; status=$$?; \
 	  [ "$(KEEP_CLUSTER)" = 1 ] || $(MAKE) --no-print-directory e2e-down || status=1; exit $$status
 
