@@ -14,6 +14,7 @@ from tests.demo.stage import Stage
 from tests.e2e.scanners import Record, Scanners
 from tests.e2e.waiting import eventually
 
+ON_EITHER_SIDE = 100
 APP_PODS = "app.kubernetes.io/instance=demo,app.kubernetes.io/component=app"
 
 
@@ -24,15 +25,24 @@ def _unused_parent(stage: Stage) -> int:
 
 
 async def _load_while(stage: Stage, keys: list[str], action: Callable[[], None]) -> Record:
-    """Scan with every key while `action` runs in a thread, and two seconds on either side of it."""
+    """Scan with every key while `action` runs in a thread, and until enough is acknowledged on either side of it."""
     stop = asyncio.Event()
     scanners = Scanners(stage.app_url, keys, first=_unused_parent(stage))
     running = asyncio.create_task(scanners.run(stop))
-    await asyncio.sleep(2)
-    await asyncio.to_thread(action)
-    await asyncio.sleep(2)
-    stop.set()
-    return await running
+    try:
+        await _acknowledged(running, scanners.record, ON_EITHER_SIDE)
+        await asyncio.to_thread(action)
+        await _acknowledged(running, scanners.record, len(scanners.record.acknowledged) + ON_EITHER_SIDE)
+    finally:
+        stop.set()
+        record = await running
+    return record
+
+
+async def _acknowledged(running: asyncio.Task[Record], record: Record, count: int) -> None:
+    """Wait for that many scans, however slow the machine is, unless the scanners have given up."""
+    while len(record.acknowledged) < count and not running.done():
+        await asyncio.sleep(0.1)
 
 
 def _check_ledger(stage: Stage, record: Record) -> None:
