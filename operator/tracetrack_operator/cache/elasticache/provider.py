@@ -302,7 +302,8 @@ class ElastiCache(CloudProvider):
         if NAMING.is_bound(owner):
             return f"Replication group {name} is left untouched: it was bound, not managed."
         ending = Ending(self.calls(), self._kube, self._secrets, NAMING, COPIES)
-        item, found = await self.live(name, region), dict[str, str]()
+        item = await self.live(name, region)
+        found: Mapping[str, str] = {}
         if item is None:
             await ending.settled(owner, name)
         else:
