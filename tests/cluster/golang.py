@@ -19,11 +19,11 @@ KIND_VERSION = "v0.30.0"
 _OLDEST_GO = (1, 21)
 _MODULES = {
     "coredns": ".",
-    "metrics-server": ".",
+    "metrics-server": "./metrics-server",
     "local-path-provisioner": "github.com/rancher/local-path-provisioner",
     "pause": ".",
 }
-_FOLDERS = {"local-path-provisioner": "storage"}
+_FOLDERS = {"local-path-provisioner": "storage", "metrics-server": "kubernetes"}
 
 
 def go() -> Path:
@@ -58,7 +58,7 @@ def _environment(**more: str) -> dict[str, str]:
 
 def _stamp(folder: Path, *more: str) -> str:
     digest = hashlib.sha256(" ".join(more).encode())
-    for file in sorted(folder.glob("*.go")) + sorted(folder.glob("go.*")):
+    for file in sorted(folder.rglob("*.go")) + sorted(folder.glob("go.*")):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

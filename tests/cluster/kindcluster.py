@@ -166,7 +166,7 @@ class KindCluster:
         registry = next(image for image in listed.split() if "/kube-apiserver:" in image).partition("/kube-apiserver:")[
             0
         ]
-        module = (NODE / "metrics-server/go.mod").read_text()
+        module = (NODE / "kubernetes/go.mod").read_text()
         version = re.findall(r"sigs\.k8s\.io/metrics-server (v[\d.]+)", module)[0]
         return f"{registry}/metrics-server/metrics-server:{version}"
 
