@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
 from botocore import xform_name
@@ -16,7 +19,9 @@ from botocore import xform_name
 from tests.aws.emulator import Emulator
 from tests.aws.faults import is_hidden
 from tests.cluster.controlplane import ControlPlane
+from tests.integration.operator.conftest import eventually
 from tests.integration.operator.rbac import CHART, tools
+from tracetrack_operator.cli.main import main
 from tracetrack_operator.cli.report import UNKNOWN_UID
 
 REDACTED = "(redacted)"
@@ -28,10 +33,11 @@ class Terminal:
 
     def __init__(self, kubeconfig: Path, namespace: str, aws: Emulator) -> None:
         self._namespace = namespace
+        self._kubeconfig = str(kubeconfig)
         self._environ = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "KUBE", "TRACETRACK_"))},
             **aws.environ(),
-            "KUBECONFIG": str(kubeconfig),
+            "KUBECONFIG": self._kubeconfig,
             "TRACETRACK_CLUSTER": "test",
             "TRACETRACK_AWS_CA_FILE": "/etc/tracetrack/aws/ca.crt",
         }
@@ -55,6 +61,25 @@ class Terminal:
     def json(self, *words: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.text(*words, "-o", "json"))
         return found
+
+    def json_of_each(self, commands: Mapping[str, Sequence[str]], name: str) -> dict[str, Any]:
+        """What each command says of the object `name`, in this order; in this process, since imports take a second.
+
+        A change is refused when the operator has just written its status: then a person tries once more.
+        """
+
+        def said(command: str, words: Sequence[str]) -> Any:
+            printed = io.StringIO()
+            given = [command, name, *words, "-n", self._namespace, "--kubeconfig", self._kubeconfig, "-o", "json"]
+            with contextlib.redirect_stdout(printed):
+                assert main(given) == 0, given
+            return json.loads(printed.getvalue())
+
+        with mock.patch.dict(os.environ, self._environ, clear=True):
+            return {
+                command: eventually(lambda command=command, words=words: said(command, words), 10)
+                for command, words in commands.items()
+            }
 
     def refusal(self, *words: str) -> str:
         done = self.run(*words)

@@ -193,8 +193,7 @@ def test_every_command_answers_a_machine(shop: Shop, terminal: Terminal, tmp_pat
     }
     made = shop.deploy(**{**SPEC, "database": {**RDS, "drill": {}}})
     eventually(lambda: shop.get("tracetrackdeployments", "demo").get("status", {}).get("observedGeneration"))
-    names = [command.name for command in COMMANDS]
-    found = {name: terminal.json(name, "demo", *words.get(name, [])) for name in names}
+    found = terminal.json_of_each({command.name: words.get(command.name, []) for command in COMMANDS}, "demo")
     assert all(found.values()), found
     assert found["pause"]["suspended"], found["pause"]
     assert found["resume"]["suspended"] is False, found["resume"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests.integration.operator.conftest import eventually
 from tests.integration.operator.kills.flows import DEMO, ELASTICACHE, RDS, bound, deployed, nudge
 from tests.integration.operator.kills.killing import Flow, Stage
 from tracetrack_operator.cache.elasticache.tokens import FORMER
@@ -46,9 +47,9 @@ def drilled(stage: Stage) -> None:
 
 
 def by_hand(stage: Stage) -> str:
-    """An instance of somebody's; gives its name."""
-    name = f"{stage.namespace}-theirs"
-    stage.aws.client("rds").create_db_instance(
+    """An instance of somebody's, once it is there; gives its name."""
+    name, client = f"{stage.namespace}-theirs", stage.aws.client("rds")
+    client.create_db_instance(
         DBInstanceIdentifier=name,
         Engine="postgres",
         EngineVersion="17",
@@ -60,6 +61,12 @@ def by_hand(stage: Stage) -> str:
         MasterUserPassword="made-by-hand",
         DBName="warehouse",
     )
+
+    def available() -> bool:
+        (found,) = client.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        return bool(found["DBInstanceStatus"] == "available")
+
+    eventually(available, SETTLED)
     return name
 
 
