@@ -40,9 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
-def eventually(check: Callable[[], T], timeout: float = 30.0, interval: float = 0.1) -> T:
-    """Call `check` until it gives something true without an AssertionError; gives that."""
+def eventually(check: Callable[[], T], timeout: float = 30.0, interval: float | None = None) -> T:
+    """Call `check` until it gives something true without an AssertionError; gives that.
+
+    Every `interval` seconds, or else ever less often: what takes long is not seen sooner by asking much.
+    """
     deadline = time.monotonic() + timeout
+    pause = interval or 0.1
     while True:
         try:
             answer = check()
@@ -53,7 +57,8 @@ def eventually(check: Callable[[], T], timeout: float = 30.0, interval: float = 
             failure = error
         if time.monotonic() > deadline:
             raise failure
-        time.sleep(interval)
+        time.sleep(pause)
+        pause = interval or min(pause * 1.2, 0.5)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,8 @@ ENDED_SECONDS = 15.0
 DONE_SECONDS = 150.0
 SAME_SECONDS = 30.0
 CALM_SECONDS = 0.6
+LOOK_SECONDS = 0.25
+"""Between two looks at six namespaces at once: more of them cost more than the flows themselves."""
 NUDGE_SECONDS = 1.0
 NEVER_CAME = "the call never came"
 READS_AGAIN = 3
@@ -298,7 +300,7 @@ class Killing:
                     del waiting[stage]
                 except (AssertionError, ApiError) as error:
                     waiting[stage] = str(error)
-            time.sleep(0.05)
+            time.sleep(LOOK_SECONDS)
         log = self._operator.tail(20)
         return {stage: f"not at its end after {seconds:.0f} s: {why}\n{log}" for stage, why in waiting.items()}
 
@@ -313,7 +315,7 @@ class Killing:
             elif now - since > CALM_SECONDS:
                 return
             assert now < end, f"the operator goes on changing AWS:\n{self._operator.tail(20)}"
-            time.sleep(0.05)
+            time.sleep(LOOK_SECONDS)
 
     def _compared(
         self, stages: Sequence[Stage], all_stages: Sequence[Stage], wanted: endstate.State
