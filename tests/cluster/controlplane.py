@@ -113,8 +113,8 @@ class ControlPlane:
         try:
             try:
                 answer = self._send(method, path, data)
-            except urllib3.exceptions.ProtocolError:
-                # The server had closed the kept connection: it has not seen the request.
+            except (urllib3.exceptions.ProtocolError, urllib3.exceptions.SSLError):
+                # The server had closed the kept connection, as TLS may tell too: it has not seen the request.
                 answer = self._send(method, path, data)
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionError(f"{method} {path}: {error}") from error

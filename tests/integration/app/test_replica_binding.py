@@ -63,6 +63,7 @@ async def test_the_app_takes_a_replica_up_and_lets_it_go_without_a_failed_reques
                 "database": 0,
                 "database-replica": 1,
                 "cache": 0,
+                "admin": 0,
             }, "connections to the primary are none of its business"
             database.put(values)
 
