@@ -62,7 +62,8 @@ def test_rds_and_elasticache_from_yaml_to_final_snapshot(tracetrack: Stage, clus
     assert [name for name in identifiers if name.startswith(identifier)] == []
     snapshots = rds.describe_db_snapshots()["DBSnapshots"]
     assert [s["Status"] for s in snapshots if s["DBInstanceIdentifier"] == identifier] == ["available"]
-    snapshots = _client(tracetrack, "elasticache").describe_snapshots(ReplicationGroupId=identifier[:40])["Snapshots"]
+    caches = _client(tracetrack, "elasticache", manifest["spec"]["aws"]["region"])
+    snapshots = caches.describe_snapshots(ReplicationGroupId=identifier[:40])["Snapshots"]
     assert [s["SnapshotStatus"] for s in snapshots] == ["available"]
     ours = ("get", "secrets", "-n", cluster_namespace, "-o", "name")
     eventually(lambda: f"secret/{NAME}-" not in tracetrack.kubectl(*ours), 60)

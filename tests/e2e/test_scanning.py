@@ -82,7 +82,7 @@ async def test_a_rolling_update_answers_every_request(tracetrack: Stage, scanner
     """The autoscaler is held still, so that the number of pods to replace is always the same."""
     before = _two_pods(tracetrack)
     level = tracetrack.get("ttd", "demo")["spec"]["settings"]["logLevel"]
-    other = {"spec": {"settings": {"logLevel": "WARNING" if level == "INFO" else "INFO"}}}
+    other = {"spec": {"settings": {"logLevel": "DEBUG" if level == "INFO" else "INFO"}}}
 
     def roll() -> None:
         tracetrack.kubectl("patch", "ttd", "demo", "--type=merge", "-p", json.dumps(other))
