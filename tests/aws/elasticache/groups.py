@@ -153,7 +153,7 @@ def _complete(group: Any, given: dict[str, Any], region: str) -> None:
     group.preferred_maintenance_window = group.preferred_maintenance_window or "sun:23:00-mon:01:30"
     group.auto_minor_version_upgrade = given.get("auto_minor_version_upgrade") is not False
     group.security_group_ids = group.security_group_ids or []
-    group.in_force = {}
+    group.in_force = parameters.wanted(group)
 
 
 def install(estate: Estate) -> None:
@@ -180,8 +180,8 @@ def install(estate: Estate) -> None:
         kept = snapshots.kept(self, given["snapshot_name"]) if given.get("snapshot_name") else None
         with estate.lock:
             group = create(self, **given)
-            _complete(group, given, self.region_name)
             group.backend = self
+            _complete(group, given, self.region_name)
             group.backing = estate.cache(
                 given.get("auth_token"),
                 encrypted,

@@ -82,24 +82,25 @@ def check(backend: Any, name: str | None, engine: str, version: str) -> None:
         raise combination(f"Expected a parameter group of family {wanted} but found one of family {found}")
 
 
-def _wanted(group: Any) -> dict[str, str]:
+def wanted(group: Any) -> dict[str, str]:
+    """The values that a group has once nothing waits for a restart, and begins with."""
     chosen = group_of(group.backend, name_of(group)).values
     return {name: chosen.get(name, default) for name, (_, _, default, _, _) in _PARAMETERS.items()}
 
 
 def status(group: Any) -> str:
-    return "in-sync" if group.in_force == _wanted(group) else "pending-reboot"
+    return "in-sync" if group.in_force == wanted(group) else "pending-reboot"
 
 
 def start_with(server: RedisServer, group: Any) -> None:
     """Give a server that is about to start the values of its group."""
-    group.in_force = _wanted(group)
+    group.in_force = wanted(group)
     server.next_start = tuple(f'{name} "{value}"' for name, value in group.in_force.items() if _PARAMETERS[name][4])
 
 
 def apply(group: Any) -> None:
     """Put what needs no reboot into force on the running server."""
-    changed = {name: value for name, value in _wanted(group).items() if group.in_force.get(name) != value}
+    changed = {name: value for name, value in wanted(group).items() if group.in_force.get(name) != value}
     at_once = {name: value for name, value in changed.items() if _PARAMETERS[name][3]}
 
     def configure(server: RedisServer) -> None:

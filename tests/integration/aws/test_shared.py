@@ -76,6 +76,8 @@ def test_caches_share_a_server_that_takes_the_token_of_each(shared: Emulator) ->
             assert cache.ping()
     with redis.Redis(password="no-token-of-any-cache", **address) as cache, pytest.raises(redis.AuthenticationError):
         cache.ping()
+    members = client.describe_cache_clusters()["CacheClusters"]
+    assert {each["CacheParameterGroup"]["ParameterApplyStatus"] for each in members} == {"in-sync"}
 
 
 def test_a_snapshot_is_a_record_without_the_data_of_all(shared: Emulator) -> None:
