@@ -128,6 +128,16 @@ class ElastiCache(CloudProvider):
             found["AutomaticFailoverStatus"] = found["AutomaticFailoverStatus"] == "enabled"
         return found
 
+    async def completely(self, item: Item, region: str | None) -> Item:
+        name = next(iter(item.get("MemberClusters") or []), None)
+        if name is None:
+            return item
+        try:
+            answer = await self._aws.call("elasticache", "describe_cache_clusters", region=region, CacheClusterId=name)
+        except AwsNotFound:
+            return item
+        return {**item, MEMBER: answer["CacheClusters"][0]}
+
     def concern(self, item: Item, what: str) -> Verdict | None:
         return parameters_pending(item, what)
 

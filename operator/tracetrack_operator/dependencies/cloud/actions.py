@@ -58,11 +58,15 @@ class Adopt(CloudCall):
 
 @dataclass(frozen=True)
 class Modify(CloudCall):
-    """Make fields as declared; `changes` tells them, `asked` remembers them as sent, for the owner with `uid`."""
+    """Make fields as declared; `changes` tells them, `asked` remembers them as sent, for the owner with `uid`.
+
+    `beside` is what AWS had pending when it was decided on, where the call would set off what came since; else None.
+    """
 
     uid: str = ""
     changes: tuple[str, ...] = ()
     asked: frozenset[tuple[str, str]] = frozenset()
+    beside: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def describe(self) -> str:
         return f"change {self.what}: {'; '.join(self.changes)}"

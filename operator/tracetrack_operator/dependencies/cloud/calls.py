@@ -25,13 +25,14 @@ _SOURCES = frozenset({"DBSnapshotNotFound", "DBInstanceNotFound"})
 
 @dataclass(frozen=True)
 class CloudCalls:
-    """`live`, `tags_of`, `arn` and `answered` are the provider's; `pause` in seconds, before another look."""
+    """`pause` in seconds, before another look; what can be called, and `answered`, are the provider's."""
 
     aws: AwsPort
     inventory: Inventory
     asked: Asked
     changes: Changes
     live: Callable[[str, str | None], Awaitable[Item | None]]
+    waiting: Callable[[str, str | None], Awaitable[Mapping[str, Any]]]
     tags_of: Callable[[Item, str | None], Awaitable[Mapping[str, str]]]
     arn: Callable[[Item], str]
     pause: float
@@ -76,7 +77,10 @@ class CloudCalls:
         await self._call(action)
 
     async def modify(self, action: Modify) -> None:
-        """Raises WaitingError when the object takes no change now, TerminalError when AWS refuses this one."""
+        """Raises WaitingError when the object takes no change now, or when that would set off what has come to wait in
+        AWS since it was decided on; TerminalError when AWS refuses this one."""
+        if action.beside is not None:
+            await self._accompanied(action, action.beside)
         started = self.changes.now()
         try:
             await self._call(action)
@@ -96,6 +100,18 @@ class CloudCalls:
         self.refusals.forget(action.uid, action.asked)
         self.asked.remember(action.uid, action.asked)
         self.changes.begin(action.uid, action, started)
+
+    async def _accompanied(self, action: Modify, known: Mapping[str, Any]) -> None:
+        """A reading is old enough for somebody to have left something for the window since."""
+        now = await self.waiting(action.name, action.region)
+        new = sorted(name for name, value in now.items() if name not in known or known[name] != value)
+        if new:
+            self.inventory.expire(action.service, action.region, action.name)
+            raise WaitingError(
+                Reason.MODIFYING,
+                f"{action.what}: somebody has just left {', '.join(new)} for the window, which is looked at first.",
+                retry_after=1.0,
+            )
 
     async def _call(self, action: CloudCall, *, known: bool = False) -> Mapping[str, Any]:
         """The answer. Whatever was read before is not good enough any more, unless it makes all `known`."""

@@ -52,6 +52,16 @@ class CloudObject:
     def pending(self, item: Item) -> Mapping[str, Any]:
         """The changes that AWS holds for its window, by parameter."""
 
+    async def waiting(self, name: str, region: str | None) -> Mapping[str, Any]:
+        """`pending` as AWS has it now, without what is harmless."""
+        item = await self.live(name, region)
+        found = self.pending(await self.completely(item, region)) if item is not None else {}
+        return {each: value for each, value in found.items() if each not in self.harmless()}
+
+    async def completely(self, item: Item, region: str | None) -> Item:
+        """What `live` answers, with what the listing reads beside it."""
+        return item
+
     @abstractmethod
     def binding(self, scope: Scope, item: Item, credentials: Mapping[str, str], own: bool) -> Binding | None:
         """How the object is reached; None while it can't be."""

@@ -42,7 +42,8 @@ def sparing(
     """A step that was made up elsewhere, so that it sets off nothing else."""
     if not isinstance(step, Modify) or not step.parameters.get("ApplyImmediately"):
         return step
-    return replace(step, parameters={**withdrawn(table, item, pending, sync, step.operation), **step.parameters})
+    spared = {**withdrawn(table, item, pending, sync, step.operation), **step.parameters}
+    return replace(step, parameters=spared, beside=pending)
 
 
 def strangers(

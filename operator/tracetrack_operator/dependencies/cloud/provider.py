@@ -86,6 +86,7 @@ class CloudProvider(CloudObject):
             self._asked,
             self._changes,
             self.live,
+            self.waiting,
             self.tags_of,
             self.arn,
             self._changing,
@@ -255,6 +256,7 @@ class CloudProvider(CloudObject):
             changes=tuple(map(str, changes)),
             asked=frozenset(map(key, changes)),
             disruption=worst,
+            beside=self.pending(item) if field.sets_off else None,
         )
 
     def _compare(self, scope: Scope, facts: Facts, item: Item) -> Comparison:

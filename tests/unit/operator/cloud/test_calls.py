@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from tracetrack_operator.aws.errors import AwsAlreadyExists, AwsError, AwsThrottled
 from tracetrack_operator.aws.inventory import Inventory
-from tracetrack_operator.dependencies.cloud.actions import Create
+from tracetrack_operator.dependencies.cloud.actions import Create, Modify
 from tracetrack_operator.dependencies.cloud.asked import Asked
 from tracetrack_operator.dependencies.cloud.calls import CloudCalls
 from tracetrack_operator.dependencies.cloud.durations import Changes
+from tracetrack_operator.engine.errors import WaitingError
 
 CREATE = Create(
     "DB instance shop",
@@ -50,7 +52,7 @@ async def after(answer: Mapping[str, Any] | Exception) -> tuple[Mapping[str, Any
     inventory = Inventory(port)
     await inventory.db_instances("eu", 60, "shop")
     unused: Any = None
-    calls = CloudCalls(port, inventory, Asked(), Changes(), unused, unused, unused, 1.0, "DBInstance")
+    calls = CloudCalls(port, inventory, Asked(), Changes(), unused, unused, unused, unused, 1.0, "DBInstance")
     try:
         await calls.create(CREATE)
     except AwsError as error:
@@ -76,3 +78,35 @@ async def test_the_answer_is_the_first_description() -> None:
 )
 async def test_only_what_may_have_been_made_is_looked_for(failure: AwsError, reads: int) -> None:
     assert await after(failure) == ({}, reads)
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "sent"),
+    [
+        ({}, {}, True),
+        ({"MultiAZ": True}, {"MultiAZ": True}, True),
+        ({"MultiAZ": True}, {}, True),
+        ({}, {"MultiAZ": True}, False),
+        ({"StorageType": "gp2"}, {"StorageType": "io1"}, False),
+        (None, {"MultiAZ": True}, True),
+    ],
+)
+async def test_what_has_come_to_wait_since_it_was_decided_on_holds_a_change(
+    known: dict[str, Any] | None, now: dict[str, Any], sent: bool
+) -> None:
+    async def waiting(*_: Any) -> dict[str, Any]:
+        return now
+
+    aws = Answering({})
+    port: Any = aws
+    unused: Any = None
+    inventory = Inventory(port)
+    await inventory.db_instances("eu", 60, "shop")
+    calls = CloudCalls(port, inventory, Asked(), Changes(), unused, waiting, unused, unused, 1.0, "DBInstance")
+    asked = frozenset({("backupRetentionDays", "14")})
+    change = Modify("shop", "rds", "modify_db_instance", "eu", {}, name="shop", uid="uid-1", asked=asked, beside=known)
+    with nullcontext() if sent else pytest.raises(WaitingError, match="somebody has just left"):
+        await calls.modify(change)
+    assert calls.asked.of("uid-1") == (asked if sent else frozenset())
+    await inventory.db_instances("eu", 60, "shop")
+    assert aws.read == 2, "either way, what was read before is not good enough"

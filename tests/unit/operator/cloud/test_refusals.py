@@ -174,9 +174,12 @@ async def test_how_often_aws_is_asked_for_what_it_refuses() -> None:
         calls += 1
         raise AwsInvalid("InvalidParameterCombination", "not now")
 
+    async def waiting(*_: Any) -> dict[str, Any]:
+        return {}
+
     refusals, unused = Refusals(20.0, watch), SimpleNamespace(call=call, expire=lambda *_: None)
     aws: Any = unused
-    made = CloudCalls(aws, aws, Asked(), Changes(), aws, aws, aws, 10.0, "DBInstance", refusals)
+    made = CloudCalls(aws, aws, Asked(), Changes(), aws, waiting, aws, aws, 10.0, "DBInstance", refusals)
     for _ in range(600):
         found = desired(replace(WORKING, refused=refusals.of("uid-demo", 3)), {"allocatedStorageGiB": 100})
         for step in found.steps:
