@@ -23,7 +23,7 @@ from tracetrack_operator.settings import Settings
 
 README = Path(__file__).with_name("README.md")
 CLI_README = README.parent / "tracetrack_operator" / "cli" / "README.md"
-PLANNED = ("rds", "elasticache")
+PLANNED = ("rds", "elasticache", "resourcegroupstaggingapi")
 
 
 def settings() -> str:

@@ -11,7 +11,7 @@ from ..aws.errors import AwsNotFound
 from ..engine.objects import Object
 from ..engine.ports import KubePort
 
-LOOKS = ("describe_", "list_")
+LOOKS = ("describe_", "list_", "get_resources")
 SECRETS = frozenset({"get_secret_value"})
 
 

@@ -25,7 +25,7 @@ from tracetrack_operator.cli.main import main
 from tracetrack_operator.cli.report import UNKNOWN_UID
 
 REDACTED = "(redacted)"
-LOOKS = ("Describe", "List")
+LOOKS = ("Describe", "List", "GetResources")
 
 
 class Terminal:

@@ -93,6 +93,16 @@ async def test_a_look_can_not_write() -> None:
         aws.pages("rds", "delete_db_instance", "x")
 
 
+async def test_a_look_may_ask_for_the_tags_of_all() -> None:
+    class Tags:
+        async def pages(self, *asked: str, **_: Any) -> Any:
+            yield {"asked": asked}
+
+    aws: Any = Tags()
+    pages = ReadOnlyAws(aws, None).pages("resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList")
+    assert [page["asked"][1] async for page in pages] == ["get_resources"]
+
+
 async def test_what_a_deletion_would_change_is_noted_and_not_sent() -> None:
     nothing: Any = None
     aws = NotingAws(nothing, None)
