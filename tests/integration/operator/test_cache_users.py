@@ -87,7 +87,7 @@ def test_an_app_under_load_goes_over_to_its_user_and_to_another_password(
         for step in (gone_over, rotated):
             await load.until(len(load.acknowledged) + 50, 60)
             await asyncio.to_thread(step)
-        await asyncio.to_thread(eventually, lambda: app.log.count("binding cache has changed") == 2, 30)
+        await asyncio.to_thread(eventually, lambda: app.log.count("the changed binding cache is taken") == 2, 30)
         await load.until(len(load.acknowledged) + 50, 60)
         await load.stop()
         return load

@@ -130,8 +130,8 @@ def test_an_app_under_load_answers_every_request_through_two_rotations(
         await asyncio.to_thread(operator.kill)
         await asyncio.to_thread(operator.ensure_running)
         await asyncio.to_thread(eventually, lambda: credentials(shop, "database").get("user") == "tracetrack_a", 60)
-        await asyncio.to_thread(eventually, lambda: app.log.count("binding database has changed") == 2, 30)
-        await asyncio.to_thread(eventually, lambda: app.log.count("binding cache has changed") == 2, 30)
+        await asyncio.to_thread(eventually, lambda: app.log.count("the changed binding database is taken") == 2, 30)
+        await asyncio.to_thread(eventually, lambda: app.log.count("the changed binding cache is taken") == 2, 30)
         # The first token has been dropped by the server before the third was let in.
         await asyncio.to_thread(eventually, lambda: "former" not in shop.secret("demo-cache-credentials"), 60)
         await load.until(len(load.acknowledged) + 50, 60)
