@@ -64,7 +64,8 @@ def over(shop: Shop, folder: Path, count: str, timeout: float = 120) -> dict[str
 def login(shop: Shop, aws: Emulator, tmp_path: Path) -> dict[str, str]:
     """A deployment whose database has bags in it, by the application's own commands; gives its binding."""
     made(shop, aws, database={**RDS, "drill": {"schedule": "0 3 1 1 *", "timeZone": "Asia/Kolkata"}})
-    eventually(lambda: shop.find("secrets", "demo-database-binding"))
+    for secret in ("demo-database-binding", "demo-session"):
+        eventually(lambda secret=secret: shop.find("secrets", secret))
     binding = shop.secret("demo-database-binding")
     write(tmp_path / "bindings/database", binding)
     write(tmp_path / "bindings/session", shop.secret("demo-session"))
