@@ -79,7 +79,8 @@ def test_a_new_deployment_is_made_as_planned(
     eventually(lambda: [action for action in actions(operator, shop.namespace) if action in applied] == applied)
     later = {(each["kind"], each["name"]) for each in plan["awaited"]}
     assert ("Secret", "demo-database-binding") in later
-    assert all(shop.find(f"{kind.lower()}s", name) for kind, name in later), later
+    for kind, name in later:
+        eventually(lambda kind=kind, name=name: shop.find(f"{kind.lower()}s", name), 60)
 
     eventually(lambda: "seconds" in shop.get("tracetrackdeployments", "demo")["status"]["cache"]["lastChange"])
     plan = terminal.json("plan", "demo")
