@@ -17,6 +17,12 @@ CALLER = "operator"
 """The access key of whoever is held to the operator's policy; tests call with another."""
 _PREFIXES = {"resourcegroupstaggingapi": "tag"}
 _TAGGING = {"rds": "AddTagsToResource", "elasticache": "AddTagsToResource"}
+_TAGGED = {
+    "CreateBlueGreenDeployment": "BlueGreenDeploymentName",
+    "RestoreDBInstanceToPointInTime": "TargetDBInstanceIdentifier",
+    "CreateUserGroup": "UserGroupId",
+}
+"""The parameter that names what is made, and gets the tags, where that isn't the first of `_RESOURCES`."""
 _RESOURCES: dict[str, dict[str, str]] = {
     "rds": {
         "DBInstanceIdentifier": "db:",
@@ -88,7 +94,9 @@ class Rights:
         ] or [{"call": [call.service, call.operation], "action": f"{prefix}:{call.operation}", "resource": "*"}]
         if given:
             tagging = f"{prefix}:{_TAGGING.get(call.service, 'TagResource')}"
-            found += [{**found[0], "action": tagging}] if tagging != found[0]["action"] else []
+            made = next(_named(call, _TAGGED.get(call.operation)), found[0]["resource"])
+            told = {**found[0], "action": tagging, "resource": made, "carried": _carried(call, made)}
+            found += [told] if tagging != found[0]["action"] else []
         return found
 
     def taken(self, needed: list[dict[str, Any]]) -> None:
@@ -98,9 +106,10 @@ class Rights:
         return f"[{','.join(self._taken)}]"
 
 
-def _named(call: Call) -> Iterator[str]:
+def _named(call: Call, by: str | None = None) -> Iterator[str]:
+    """What the call names, `by` that parameter alone if it is given."""
     for name, type_ in _RESOURCES.get(call.service, {}).items():
-        if (call.operation, name) in _UNASKED:
+        if (call.operation, name) in _UNASKED or by not in (None, name):
             continue
         value = call.params.get(name) or []
         for each in value if isinstance(value, list) else [value]:
