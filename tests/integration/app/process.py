@@ -75,7 +75,8 @@ class AppProcess:
         except httpx.HTTPError:
             return 0
 
-    def wait_ready(self, seconds: float = 30.0) -> None:
+    def wait_ready(self, seconds: float = 120.0) -> None:
+        """One that ends is seen at once; how long a busy machine takes to start Python says nothing."""
         deadline = time.monotonic() + seconds
         while self.status("/ready") != 200:
             assert self.process is not None
