@@ -25,8 +25,11 @@ def test_one_waits_for_another_of_the_same_cluster_and_an_interrupt_ends_it_in_a
     monkeypatch.setenv("TRACETRACK_CACHE", str(tmp_path / "cache"))
     environment = {**os.environ, "CLUSTER_NAME": "nowhere", "CLUSTER_STATE_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "tests.demo", "up"]
+    # Who runs in the background of a script ignores interrupts, and so would what it starts.
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
     with locked("demo-nowhere"):
         second = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        signal.signal(signal.SIGINT, outside)
         assert second.stderr is not None
         assert second.stderr.readline() == "  waiting for another command that works on cluster nowhere\n"
         second.send_signal(signal.SIGINT)
