@@ -15,7 +15,8 @@ from yarl import URL
 from tests.aws import pages, protocol, validation
 from tests.aws.faults import Fault, Faults, Journal, Quotas, Record, is_hidden
 from tests.aws.holds import HeldCall, Holds, Moment
-from tests.aws.rights import CALLER, Rights
+from tests.aws.rights import Rights
+from tests.aws.settings import CALLER
 
 MINISTACK_SERVICES = ("iot", "iot-data")
 UNSUPPORTED_HEADER = "x-tracetrack-unsupported"

@@ -13,8 +13,6 @@ from moto.secretsmanager.models import secretsmanager_backends
 from tests.aws.protocol import Call
 from tests.aws.settings import ACCOUNT
 
-CALLER = "operator"
-"""The access key of whoever is held to the operator's policy; tests call with another."""
 _PREFIXES = {"resourcegroupstaggingapi": "tag"}
 _TAGGING = {"rds": "AddTagsToResource", "elasticache": "AddTagsToResource"}
 _TAGGED = {

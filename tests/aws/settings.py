@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ACCOUNT = "123456789012"
+CALLER = "operator"
+"""The access key of whoever is held to the operator's policy; tests call with another."""
 _DELAYS: dict[str, float] = {
     "create_seconds": 2,
     "modify_seconds": 1,

@@ -15,6 +15,10 @@ LOOKS = ("describe_", "list_", "get_resources")
 SECRETS = frozenset({"get_secret_value"})
 
 
+def _only_looks(operation: str) -> bool:
+    return operation.startswith(LOOKS) or operation in SECRETS
+
+
 class ReadOnlyKube:
     """`KubePort` whose writes are defects."""
 
@@ -70,7 +74,7 @@ class ReadOnlyAws:
         return self._aws.pages(service, operation, items, region=region or self._region, **parameters)
 
     def _check(self, service: str, operation: str) -> None:
-        if not operation.startswith(LOOKS) and operation not in SECRETS:
+        if not _only_looks(operation):
             raise PermissionError(f"{service}.{operation} while only looking")
 
 
@@ -94,7 +98,7 @@ class NotingAws(ReadOnlyAws):
     async def call(
         self, service: str, operation: str, /, *, region: str | None = None, **parameters: Any
     ) -> dict[str, Any]:
-        if operation.startswith(LOOKS) or operation in SECRETS:
+        if _only_looks(operation):
             return await super().call(service, operation, region=region, **parameters)
         self.noted.append(Noted(service, operation, region, parameters))
         return {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from tests.aws.emulator import Emulator
+from tests.aws.settings import CALLER
 from tests.cluster.controlplane import ControlPlane
 from tests.integration.conftest import OPERATOR_PROCESS
 from tests.integration.operator import iam, rbac
@@ -86,7 +87,7 @@ def operator_process(
     folder = tmp_path_factory.mktemp("operator")
     environ = {
         **operator_environment(aws_emulator, folder, CLUSTER),
-        "AWS_ACCESS_KEY_ID": iam.CALLER,
+        "AWS_ACCESS_KEY_ID": CALLER,
         "TRACETRACK_AWS_STEADY_SECONDS": "2",
         "TRACETRACK_AWS_CHANGING_SECONDS": "1",
         "TRACETRACK_CREDENTIALS_SETTLE_SECONDS": "4",

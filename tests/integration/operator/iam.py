@@ -8,12 +8,9 @@ from typing import Any
 
 from botocore import xform_name
 
+from tests.aws.settings import ACCOUNT
 from tracetrack_operator.aws.calls import CALLS
 from tracetrack_operator.aws.policy import policy
-
-CALLER = "operator"
-"""The operator's access key, by which the emulated AWS knows whose calls it has to tell of."""
-ACCOUNT = "123456789012"
 
 Taken = Mapping[str, Any]
 
