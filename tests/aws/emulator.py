@@ -193,7 +193,8 @@ class Emulator:
 
     def calls(self, service: str | None = None, operation: str | None = None) -> list[dict[str, Any]]:
         """The calls since the last reset, oldest first: service, operation, region, time (epoch seconds), duration
-        (seconds), status, error (code or None), fault (kind or None), params (short ones that are no secret)."""
+        (seconds), status (0 until it is answered), error (code or None), fault (kind or None), params (short ones that
+        are no secret)."""
         return [
             call
             for call in self.control("GET", "calls")

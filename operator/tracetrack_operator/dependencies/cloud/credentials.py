@@ -28,7 +28,8 @@ from .vault import Vault
 class CredentialsSecret:
     """`name` is the Secret's suffix; `optional` are keys that needn't be there.
 
-    `seen` are the values by owner's UID: in a namespace that goes, a Secret may go before its owner.
+    `seen` are the values by owner's UID, as they are in force: in a namespace that goes, a Secret may go before its
+    owner.
     """
 
     kube: KubePort
@@ -56,17 +57,21 @@ class CredentialsSecret:
     async def ensure(
         self, scope: Scope, makers: Mapping[str, Callable[[], str]], known: Mapping[str, str], left: bool
     ) -> dict[str, str]:
-        """Its values; `known` are taken for what was lost, or with `left` what an earlier owner saved.
+        """Its values; what was lost is taken from what it last held, from `known`, or when the object is there (`left`)
+        from what an earlier owner saved.
 
         Raises WaitingError when it is somebody else's.
         """
-        kept = self.find(scope)
+        kept, seen = self.find(scope), self.seen.get(scope.parent.uid, {})
+        known = {**known, **seen}
         if kept is None and left:
             known = {**await self.vault.find(scope.owner, self.component), **known}
         found = await self.generated.ensure(scope.parent, self.name, makers, known)
-        more = values(kept) if kept is not None else {}
+        more = values(kept) if kept is not None else seen
         found = {**found, **{key: more[key] for key in self.optional if key in more}}
-        self.seen[scope.parent.uid] = found
+        # What is made up for an object that is there opens nothing until it is written and approved.
+        if kept is not None or not left or all(known.get(key) == found[key] for key in makers):
+            self.seen[scope.parent.uid] = found
         return found
 
     async def of(self, owner: Object) -> Object | None:
