@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from tracetrack_app import metrics
 from tracetrack_app.bindingfiles import Mark
+from tracetrack_app.tasks import end
 
 _log = logging.getLogger(__name__)
 _EVERY = 1.0
@@ -54,9 +55,7 @@ class Reload:
         self._task = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _watch(self) -> None:
         pause = self._every

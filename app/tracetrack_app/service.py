@@ -49,6 +49,7 @@ from tracetrack_app.store.standby import Standby
 from tracetrack_app.store.views import Views, changes_of
 from tracetrack_app.store.vitals import Vitals
 from tracetrack_app.store.writer import Writer
+from tracetrack_app.tasks import end
 
 _log = logging.getLogger(__name__)
 _PING_EVERY = 1.0
@@ -156,9 +157,7 @@ class Service:
     async def stop(self) -> None:
         """Record what was accepted, then let go of everything. Requests must have ended before."""
         self.draining = True
-        if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
+        await end(self._starting)
         for each in self.reloads.values():
             await each.stop()
         await self.writer.drain()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.backing.process import free_port
 from tests.cluster.run import StageError
 
 # Dies with its parent even when that is killed: PR_SET_PDEATHSIG (1) with SIGKILL (9), which only Linux has. Then
@@ -21,11 +20,10 @@ _LAUNCH = f"import os,sys;{_DIE_TOO}os.execv(sys.argv[1],sys.argv[2:])"
 
 def free_ports(count: int) -> list[int]:
     """`count` different TCP ports that nothing listens on at 127.0.0.1 at the moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return list(found)
 
 
 class Server:

@@ -36,6 +36,7 @@ from tracetrack_app.store.messages import (
     encode,
 )
 from tracetrack_app.store.waits import Wait, Waits
+from tracetrack_app.tasks import end
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 10.0
@@ -154,8 +155,7 @@ class Coherence:
         """Take part no more. No change may be under way."""
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         unclean = not self._attached or bool(self._waits.undelivered) or self._waits.everything_undelivered
         self._off()
         await self._membership.stop(bump=unclean)

@@ -21,6 +21,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from tracetrack_app.store.database import Connector
+from tracetrack_app.tasks import end
 
 _log = logging.getLogger(__name__)
 
@@ -107,9 +108,7 @@ class Membership:
 
     async def stop(self, *, bump: bool) -> None:
         """Take the row away. With `bump` everything in Redis is left behind."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         try:
             async with asyncio.timeout(_TIMEOUT):
                 connection = await self._connect()

@@ -19,6 +19,7 @@ from tracetrack_app.store.bagview import BAG, BAG_SOURCE, bag_view
 from tracetrack_app.store.cache import FILL, TOKEN_SECONDS, VALUE_SECONDS, new_token
 from tracetrack_app.store.coherence import Coherence
 from tracetrack_app.store.link import Link, LinkLostError, ReplyError, Script
+from tracetrack_app.tasks import end
 
 _log = logging.getLogger(__name__)
 
@@ -59,9 +60,7 @@ class Preload:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self) -> None:
         while True:

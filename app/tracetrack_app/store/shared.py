@@ -19,6 +19,7 @@ from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError, RedisError
 
 from tracetrack_app.settings import CacheSettings
+from tracetrack_app.tasks import end
 
 _log = logging.getLogger(__name__)
 _ENDED = "tracetrack:sessions:ended"
@@ -63,9 +64,7 @@ async def _part(client: Redis, following: asyncio.Task[None] | None) -> None:
     try:
         await asyncio.sleep(_PARTING)
     finally:
-        if following is not None:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+        await end(following)
         await client.aclose()
 
 
@@ -101,10 +100,7 @@ class Shared:
         parting.add_done_callback(self._partings.discard)
 
     async def close(self) -> None:
-        tasks = [*self._partings, *([self._task] if self._task is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*self._partings, self._task)
         await self._redis.aclose()
 
     async def hits(self, name: str, window: int) -> int:

@@ -38,6 +38,7 @@ from tracetrack_app.settings import DatabaseSettings, SettingsError
 from tracetrack_app.store.audit import acting
 from tracetrack_app.store.coherence import Coherence
 from tracetrack_app.store.database import FAILED, Connector, connection_lost, renew
+from tracetrack_app.tasks import end
 
 T = TypeVar("T")
 Work = Callable[[Any], Awaitable[T]]
@@ -139,9 +140,7 @@ class Standby:
         self._task = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         self._part()
 
     async def renew(self) -> None:

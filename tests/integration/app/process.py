@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from uuid import uuid4
 import httpx
 
 from tests.backing import free_port
+from tests.forks import Fork
 from tests.integration.app.http import http_client, http_get
 
 ADMIN = "admin"
@@ -48,17 +48,10 @@ class AppProcess:
             "TRACETRACK_PORT": str(self.port),
             **environment,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Fork | None = None
 
     def start(self) -> Self:
-        with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tracetrack_app"],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self.process = Fork("tracetrack_app", [], self._environment, stdout=self.log_path)
         return self
 
     @property

@@ -15,6 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests import forks
 from tests.backing import PostgresServer, RedisServer
 from tests.integration.app.process import PASSWORD, AppProcess
 from tracetrack_app.store.migrate import migrations
@@ -25,15 +26,7 @@ SECRET = "session-secret-for-tests-0123456789"
 
 def command(environment: dict[str, str], *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", "tracetrack_app.cli", *words],
-        env={**base, "PYTHONPATH": str(_ROOT / "app"), **environment},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forks.run("tracetrack_app.cli", words, {**base, **environment}, stdin=stdin, timeout=60)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,21 @@ async def test_missing_settings_end_the_start_and_are_named(tmp_path: Path) -> N
         assert await asyncio.to_thread(app.wait) == 2
         for name in ("DATABASE_URL", "REDIS_URL", "SESSION_SECRET"):
             assert name in app.log
+
+
+async def test_a_port_that_is_taken_ends_the_start_and_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+    app = AppProcess(environment, tmp_path)
+    with socket.create_server(("127.0.0.1", app.port)), app:
+        assert await asyncio.to_thread(app.wait) == 3
+        assert f"('127.0.0.1', {app.port}): address already in use" in app.log
+
+
+async def test_it_ends_also_when_it_has_hardly_begun(environment: dict[str, str], tmp_path: Path) -> None:
+    for _ in range(5):
+        with AppProcess(environment, tmp_path) as app:
+            await until(lambda app=app: app.status("/live") == 200)
+            app.send(signal.SIGTERM)
+            assert await asyncio.to_thread(app.wait) == 0
 
 
 async def test_no_secret_is_ever_logged(environment: dict[str, str], tmp_path: Path) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from tests import forks
 from tests.integration.operator.deployments import Shop
 
-ROOT = Path(__file__).parents[3]
 _TAIL = 2048
 
 
@@ -57,17 +55,8 @@ def write(folder: Path, values: dict[str, str]) -> None:
 def app(command: list[str], environ: dict[str, str], stdin: str = "") -> tuple[int, str]:
     """Run `tracetrack …` as the application's image would."""
     assert command[0] == "tracetrack", command
-    done = subprocess.run(
-        [sys.executable, "-m", "tracetrack_app.cli", *command[1:]],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "app"), **environ},
-        input=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return done.returncode, done.stdout
+    done = forks.run("tracetrack_app.cli", command[1:], {"PATH": os.environ["PATH"], **environ}, stdin=stdin)
+    return done.returncode, done.stderr + done.stdout
 
 
 def _terminated(container: str, code: int, output: str) -> dict[str, Any]:

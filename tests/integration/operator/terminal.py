@@ -7,7 +7,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from unittest import mock
 import yaml
 from botocore import xform_name
 
+from tests import forks
 from tests.aws.emulator import Emulator
 from tests.aws.faults import is_hidden
 from tests.cluster.controlplane import ControlPlane
@@ -43,15 +43,9 @@ class Terminal:
         }
 
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tracetrack_operator.cli", *words, "-n", self._namespace],
-            env=self._environ,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        """In a fork; the Kubernetes client looks for KUBECONFIG when it is imported, so that it is told."""
+        given = [*words, "-n", self._namespace, "--kubeconfig", self._kubeconfig]
+        return forks.run("tracetrack_operator.cli", given, self._environ, stdin=stdin)
 
     def text(self, *words: str, stdin: str = "") -> str:
         done = self.run(*words, stdin=stdin)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tracetrack_app import metrics
 from tracetrack_app.domain.devicekeys import Device, DeviceKeyError, Fleet, FleetError, parse_fleet, verify
+from tracetrack_app.tasks import end
 
 _log = logging.getLogger(__name__)
 _INTERVAL = 1.0
@@ -33,9 +34,7 @@ class FleetDirectory:
         self._task = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     def device(self, key: str) -> Device:
         """The device the key belongs to. Raises DeviceKeyError."""

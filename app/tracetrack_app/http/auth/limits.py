@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from tracetrack_app.domain.scans import Actor
 from tracetrack_app.store.shared import Shared
+from tracetrack_app.tasks import end
 
 _log = logging.getLogger(__name__)
 _WINDOW = 60
@@ -59,9 +60,7 @@ class ScanLimit:
             self._task = asyncio.create_task(self._follow())
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     def allows(self, actor: Actor, scans: int = 1) -> bool:
         """Count them; False, and nothing is counted, when that would be too many."""
