@@ -8,7 +8,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 HOLDS = ("hold-before", "hold-after")
@@ -172,6 +172,9 @@ class Record:
     params: dict[str, Any] = field(default_factory=dict)
 
 
+READS = ("Describe", "List", "Get")
+
+
 class Journal:
     """The calls since the last reset (the newest 20 000), and those that no emulator supports."""
 
@@ -183,5 +186,13 @@ class Journal:
         self.calls.clear()
         self.unsupported.clear()
 
-    def as_json(self) -> str:
-        return json.dumps([asdict(record) for record in self.calls])
+    def as_json(self, service: str = "", operation: str = "", changing: bool = False) -> str:
+        """The calls, of this service and operation when given; when `changing` only those that aren't reads."""
+        found = (
+            vars(record)
+            for record in self.calls
+            if service in ("", record.service)
+            and operation in ("", record.operation)
+            and not (changing and record.operation.startswith(READS))
+        )
+        return json.dumps(list(found))

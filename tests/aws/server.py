@@ -154,8 +154,13 @@ class Server:
     async def _ca(self, _: web.Request) -> web.Response:
         return web.Response(body=self.authority.certificate, content_type="application/x-pem-file")
 
-    async def _calls(self, _: web.Request) -> web.Response:
-        return web.Response(text=self.front.journal.as_json(), content_type="application/json")
+    async def _calls(self, request: web.Request) -> web.Response:
+        """All, or those that `?service=&operation=&changing=1` names."""
+        asked = request.query
+        text = self.front.journal.as_json(
+            asked.get("service", ""), asked.get("operation", ""), asked.get("changing") == "1"
+        )
+        return web.Response(text=text, content_type="application/json")
 
     async def _rights(self, _: web.Request) -> web.Response:
         return web.Response(text=self.front.rights.as_json(), content_type="application/json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +15,14 @@ from kubernetes.client.exceptions import ApiException
 
 from ..api.constants import GROUP, VERSION
 from ..engine.errors import ReconcileError
-from ..engine.objects import Object
+from ..engine.objects import Object, annotations_of
 from ..kube.client import KubeClient
 from ..kube.kinds import KINDS
-from .errors import CliError
+from .errors import CliError, ConflictError
 
 FIELD_MANAGER = "kubectl-tracetrack"
 DEPLOYMENT = "TraceTrackDeployment"
+_TRIES = 10
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -82,6 +84,13 @@ class Cluster:
         """A TraceTrackDeployment as the API server would store it: defaulted and validated; nothing is stored."""
         metadata = manifest["metadata"]
         name, namespace = metadata["name"], metadata.get("namespace") or self.namespace
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(ConflictError):
+                return await self._would_be(manifest, namespace, name)
+        return await self._would_be(manifest, namespace, name)
+
+    async def _would_be(self, manifest: Object, namespace: str, name: str) -> Object:
+        metadata = manifest["metadata"]
         live = await self.kube.get(DEPLOYMENT, namespace, name)
         api, where = client.CustomObjectsApi(self._api), (GROUP, VERSION, namespace, KINDS[DEPLOYMENT].plural)
         if live is None:
@@ -111,7 +120,23 @@ class Cluster:
         )
 
     async def merge(self, obj: Object, change: Object) -> Object:
-        """Merge `change` into a TraceTrackDeployment, if it is still as it was read."""
+        """Merge `change` into a TraceTrackDeployment, if what is declared of it is still as it was read.
+
+        Its status may have changed: the operator writes that all the time.
+        """
+        latest = obj
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._merge(latest, change)
+            except ConflictError:
+                latest = await self.deployment(obj["metadata"]["name"])
+                if _declared(latest) != _declared(obj):
+                    raise CliError(
+                        f"somebody changed {obj['metadata']['name']} meanwhile: look at it and ask again."
+                    ) from None
+        return await self._merge(latest, change)
+
+    async def _merge(self, obj: Object, change: Object) -> Object:
         metadata = obj["metadata"]
         body = {
             **change,
@@ -141,6 +166,13 @@ class Cluster:
                 message = json.loads(error.body or "")["message"]
             except (TypeError, ValueError, KeyError):
                 message = str(error.reason)
-            raise CliError(f"the Kubernetes API refused it: {message}") from error
+            refusal = ConflictError if error.status == 409 and "modified" in message else CliError
+            raise refusal(f"the Kubernetes API refused it: {message}") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise CliError(f"cannot reach the Kubernetes API: {error}") from error
+
+
+def _declared(obj: Object) -> tuple[object, ...]:
+    """What tells whether somebody changed it: its UID, the generation of its spec, and its annotations."""
+    metadata = obj["metadata"]
+    return metadata["uid"], metadata.get("generation"), annotations_of(obj)

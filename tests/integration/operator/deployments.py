@@ -109,8 +109,7 @@ class Shop:
         return self.create("tracetrackdeployments", body)
 
     def conditions(self, name: str = "demo") -> dict[str, dict[str, Any]]:
-        status = self.get("tracetrackdeployments", name).get("status", {})
-        return {condition["type"]: condition for condition in status.get("conditions", [])}
+        return _conditions(self.get("tracetrackdeployments", name))
 
     def wait(
         self,
@@ -124,10 +123,10 @@ class Shop:
         """The condition, once it has that status and reason for the present generation and its message the words."""
 
         def look() -> dict[str, Any]:
-            generation = self.get("tracetrackdeployments", name)["metadata"]["generation"]
-            found = self.conditions(name).get(type_, {})
+            obj = self.get("tracetrackdeployments", name)
+            found = _conditions(obj).get(type_, {})
             assert found.get("status") == status, found
-            assert found.get("observedGeneration") == generation, found
+            assert found.get("observedGeneration") == obj["metadata"]["generation"], found
             assert reason in (None, found["reason"]), found
             assert words in found["message"], found
             return found
@@ -195,6 +194,10 @@ def waiting(container: str, reason: str, image: str) -> dict[str, Any]:
     state = {"waiting": {"reason": reason, "message": "no such image"}}
     status = {"name": container, "ready": False, "restartCount": 0, "image": image, "imageID": "", "state": state}
     return {"phase": "Pending", "containerStatuses": [status]}
+
+
+def _conditions(obj: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {condition["type"]: condition for condition in obj.get("status", {}).get("conditions", [])}
 
 
 def _merge(target: dict[str, Any], changes: dict[str, Any]) -> None:

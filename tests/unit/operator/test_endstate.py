@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from tests.integration.operator.endstate import difference, normal, of_namespace
-from tests.integration.operator.kills.killing import Call, all_points, calls_to_kill_at, sampled
+from tests.integration.operator.kills.killing import Call, Sample, all_points, calls_to_kill_at
 from tracetrack_operator.fleet import keys
 
 KEYS = [keys.private_key() for _ in range(2)]
@@ -80,7 +80,10 @@ def test_each_change_is_a_point_and_of_the_reads_the_first() -> None:
     ]
     assert [each.own for each in found] == [True, True, True, False, True]
     assert len(all_points(found)) == 15
-    chosen = sampled(found)
+    sample = Sample()
+    chosen = sample(found)
     assert {point.call for point in chosen} == set(found)
     assert [point.moment for point in chosen] == ["lost", "lost", "before", "after", "lost"]
+    again = {str(point.call) for point in sample(found)}
+    assert again == {str(call) for call in found} - {"iot:ListThings"}
     assert str(all_points([Call("iot", "CreateThing", True, 2)])[2]) == "answer lost of iot:CreateThing 2"

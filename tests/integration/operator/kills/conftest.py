@@ -14,7 +14,7 @@ from tests.aws.fixtures import refuse_unsupported
 from tests.cluster.controlplane import ControlPlane
 from tests.integration.conftest import KILLED
 from tests.integration.operator.installation import operator_environment
-from tests.integration.operator.kills.killing import Call, Flow, Killing, Point
+from tests.integration.operator.kills.killing import Call, Flow, Killing, Point, Sample
 from tests.integration.operator.nursery import Nursery
 from tests.integration.operator.process import OperatorProcess
 
@@ -30,6 +30,11 @@ def instant_aws() -> Iterator[Emulator]:
     """An emulated AWS of these tests' own, in which nothing takes time."""
     with Emulator(create_seconds=0, modify_seconds=0, delete_seconds=0, backing="shared") as emulator:
         yield emulator
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    return Sample()
 
 
 @pytest.fixture(scope="module")

@@ -110,8 +110,9 @@ def deletion(name: str, policy: str, database: dict[str, Any], **spec: Any) -> F
     )
 
 
+# Its calls are among those of the flow after it.
+ALONE = (Flow("RDS create", act=deploy(database=RDS), done=bound("DatabaseReady", "Synced")),)
 MAKING = (
-    Flow("RDS create", act=deploy(database=RDS), done=bound("DatabaseReady", "Synced")),
     Flow(
         "RDS and ElastiCache create",
         act=deploy(database=RDS, cache=ELASTICACHE),

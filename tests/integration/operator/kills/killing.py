@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from tests.aws.emulator import Emulator, HeldCall
+from tests.aws.faults import READS
 from tests.cluster.controlplane import ApiError, ControlPlane
 from tests.integration.operator import endstate
 from tests.integration.operator.account import certificate_subjects, holdings
@@ -44,7 +45,6 @@ NUDGE_SECONDS = 1.0
 NEVER_CAME = "the call never came"
 READS_AGAIN = 3
 """Whether something is read once more before the end of a flow depends on when it was read last."""
-_READS = ("Describe", "List", "Get")
 
 
 class Stage:
@@ -168,15 +168,27 @@ def all_points(calls: Sequence[Call]) -> list[Point]:
     return [Point(call, moment) for call in calls for moment in MOMENTS]
 
 
-def sampled(calls: Sequence[Call]) -> list[Point]:
-    """Every call at one moment: what creates something with its answer lost, which is where things are made twice; the
-    others before, after and with the answer lost in turn."""
-    creating = [call for call in calls if call.operation.startswith(("Create", "Restore"))]
-    others = [call for call in calls if call not in creating]
-    return [
-        *(Point(call, "lost") for call in creating),
-        *(Point(call, MOMENTS[number % len(MOMENTS)]) for number, call in enumerate(others)),
-    ]
+class Sample:
+    """Chooses some moments of flow after flow: every call at one of them.
+
+    What creates something has its answer lost, which is where things are made twice; the others are killed before,
+    after and with the answer lost in turn. A read that is about the whole account stops the flow in the same place as
+    the read of another flow, and takes a kill of its own: it is chosen in the first flow that makes it.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, str]] = set()
+
+    def __call__(self, calls: Sequence[Call]) -> list[Point]:
+        wide = {call: (call.service, call.operation) for call in calls if not call.own and _reads(call.operation)}
+        wanted = [call for call in calls if wide.get(call) not in self._seen]
+        self._seen.update(wide.values())
+        creating = [call for call in wanted if call.operation.startswith(("Create", "Restore"))]
+        others = [call for call in wanted if call not in creating]
+        return [
+            *(Point(call, "lost") for call in creating),
+            *(Point(call, MOMENTS[number % len(MOMENTS)]) for number, call in enumerate(others)),
+        ]
 
 
 class Killing:
@@ -308,7 +320,7 @@ class Killing:
         """Wait until the operator changes nothing any more."""
         last, since, end = -1, 0.0, time.monotonic() + SAME_SECONDS
         while True:
-            changes = sum(not _reads(call["operation"]) for call in self._aws.calls())
+            changes = len(self._aws.calls(changing=True))
             now = time.monotonic()
             if changes != last:
                 last, since = changes, now
@@ -344,7 +356,7 @@ def _ended(flow: Flow, stage: Stage) -> bool:
 
 
 def _reads(operation: str) -> bool:
-    return operation.startswith(_READS)
+    return operation.startswith(READS)
 
 
 def calls_to_kill_at(calls: Iterable[dict[str, Any]], about: Sequence[str]) -> Iterator[Call]:

@@ -6,14 +6,14 @@ import pytest
 from botocore import xform_name
 
 from tests.integration.operator.kills.conftest import Judge, by_flow
-from tests.integration.operator.kills.flows import DELETIONS, MAKING
+from tests.integration.operator.kills.flows import ALONE, DELETIONS, MAKING
 from tests.integration.operator.kills.flows_of_databases import DATABASE_FLOWS
-from tests.integration.operator.kills.killing import Flow, Killing, all_points, sampled
+from tests.integration.operator.kills.killing import Flow, Killing, Sample, all_points
 from tests.integration.operator.kills.more_flows import MORE_FLOWS
 from tests.integration.operator.kills.rare_flows import RARE_FLOWS
 from tracetrack_operator.aws.calls import CALLS
 
-FLOWS = (*MAKING, *DELETIONS, *MORE_FLOWS, *DATABASE_FLOWS, *RARE_FLOWS)
+FLOWS = (*ALONE, *MAKING, *DELETIONS, *MORE_FLOWS, *DATABASE_FLOWS, *RARE_FLOWS)
 _AFTER_A_KILL = "asked only where a kill or a person left something, as in test_fleet_kills"
 KILLED_ELSEWHERE: dict[tuple[str, str], str] = {
     ("iot", "list_certificates"): _AFTER_A_KILL,
@@ -24,9 +24,8 @@ KILLED_ELSEWHERE: dict[tuple[str, str], str] = {
 
 
 @by_flow(MAKING)
-def test_killed_at_each_call(flow: Flow, judge: Judge) -> None:
-    """A sample of the moments, see `sampled`; every call is in it."""
-    judge(flow, sampled)
+def test_killed_at_each_call(flow: Flow, judge: Judge, sample: Sample) -> None:
+    judge(flow, sample)
 
 
 @pytest.mark.kill
