@@ -15,6 +15,8 @@ from tests.e2e.scanners import Record, Scanners
 from tests.e2e.waiting import eventually
 
 ON_EITHER_SIDE = 100
+_APART = 20_000
+"""Parents between two groups of scanners: more than one uses up in a test."""
 APP_PODS = "app.kubernetes.io/instance=demo,app.kubernetes.io/component=app"
 
 
@@ -108,17 +110,22 @@ async def test_the_hpa_goes_up_under_load_and_the_new_pods_serve(tracetrack: Sta
         eventually(lambda: _ready(tracetrack) - before, 180, 2)
 
     stop = asyncio.Event()
-    scanners = Scanners(tracetrack.app_url, scanner_keys * 6, pause=0, first=_unused_parent(tracetrack))
-    running = asyncio.create_task(scanners.run(stop))
+    first = _unused_parent(tracetrack)
+    running = [asyncio.create_task(Scanners(tracetrack.app_url, scanner_keys * 6, pause=0, first=first).run(stop))]
     try:
         await asyncio.to_thread(wait_for_new_pods)
         new = _ready(tracetrack) - before
+        # Who is connected stays with his pod: new ones get those who come.
+        arriving = Scanners(tracetrack.app_url, scanner_keys * 4, first=first + _APART)
+        running.append(asyncio.create_task(arriving.run(stop)))
         await asyncio.to_thread(eventually, lambda: any(_served(tracetrack, pod) for pod in new), 60, 2)
+        await _acknowledged(running[1], arriving.record, 2 * ON_EITHER_SIDE)
     finally:
         stop.set()
-        record = await running
+        records = await asyncio.gather(*running)
         _scaling(tracetrack, targetCPUUtilizationPercentage=70, maxReplicas=5)
-    _check_ledger(tracetrack, record)
+    for record in records:
+        _check_ledger(tracetrack, record)
 
 
 def _two_pods(stage: Stage) -> set[str]:
