@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from moto.core.responses import BaseResponse
@@ -30,12 +31,17 @@ def install(settings: Settings, authority: Authority, directory: Path) -> Estate
 
 
 def _name_what_is_missing() -> None:
-    """moto answers HTTP 500 to what it lacks, which clients retry; say it in a header that the front understands."""
+    """moto answers HTTP 500 to what it lacks, which clients retry; say it in a header that the front understands.
+
+    And one call after the other: moto iterates over what the threads of other calls change.
+    """
     original: Callable[[BaseResponse], Any] = BaseResponse.call_action
+    alone = Lock()
 
     def call_action(self: BaseResponse) -> Any:
         try:
-            return original(self)
+            with alone:
+                return original(self)
         except NotImplementedError as missing:
             reason = str(missing) or camelcase_to_underscores(self._get_action())
             return 501, {UNSUPPORTED_HEADER: reason.replace("\n", " "), "status": "501"}, ""

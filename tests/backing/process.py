@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import random
+import secrets
 import shutil
 import signal
 import socket
@@ -29,7 +29,7 @@ def free_port(host: str = "127.0.0.1") -> int:
     somebody's connection might take it before the server does.
     """
     while True:
-        port = random.randrange(20_000, 30_000)
+        port = 20_000 + secrets.randbelow(10_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))

@@ -69,3 +69,13 @@ def test_without_a_tag_or_a_dockerfile_the_remedy_is_named(tmp_path: Path) -> No
         build("name", tmp_path)
     with pytest.raises(StageError, match="name the Dockerfile with -f"):
         build("name:1", tmp_path, tmp_path / "absent")
+
+
+def test_the_two_images_with_postgresql_share_its_layer() -> None:
+    """A layer is shared when everything up to it is the same."""
+    root = Path(__file__).parents[3]
+    found = [(root / name).read_text() for name in ("operator/embedded/Dockerfile", "tests/aws/Dockerfile")]
+    begun = [[line for line in each.rpartition("\nFROM ")[2].splitlines() if line[:1] != "#"] for each in found]
+    ends = [next(n for n, line in enumerate(lines) if n > 1 and not line.startswith(" ")) for lines in begun]
+    assert "postgresql-17" in "".join(begun[0][: ends[0]])
+    assert begun[0][: ends[0]] == begun[1][: ends[1]]
