@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
+
+_log = logging.getLogger(__name__)
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,3 +39,14 @@ def configure(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
+
+
+def lost_connection(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The loop's exception handler: uvloop tells of a TLS connection that ends while it is written to as of a fault of
+    ours, with its stack. Who uses the connection is told by its own exception.
+    """
+    error = context.get("exception")
+    if context.get("message", "").startswith("Fatal error on SSL protocol") and isinstance(error, RuntimeError):
+        _log.info("a TLS connection ended while it was written to")
+    else:
+        loop.default_exception_handler(context)

@@ -58,6 +58,9 @@ class KeptSecrets:
         found = await self._generated.ensure(parent, suffix, makers, known)
         # What there is no Deployment for was never there to be lost.
         lost = ("Deployment", parent.child(APP)) in children and known in (None, found)
+        if not lost:
+            # It may be written, used and deleted before it is looked at again.
+            seen.values[suffix] = found
         return found, Loss(name, suffix, restored=known is not None) if lost else None
 
     def forget(self, namespace: str, name: str) -> None:

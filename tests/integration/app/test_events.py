@@ -22,8 +22,10 @@ from tests.integration.app.process import PASSWORD, AppProcess, scan_body
 
 
 def opened(app: AppProcess, sock: socket.socket | None = None, max_queue: int = 16, **headers: str) -> connect:
+    """With a `sock`, without pings of its own: who does not read does not see their answers."""
     url = app.url.replace("http", "ws", 1) + "/api/v1/events"
-    return connect(url, additional_headers=headers, max_queue=max_queue, sock=sock)
+    pings = None if sock is not None else 20.0
+    return connect(url, additional_headers=headers, max_queue=max_queue, sock=sock, ping_interval=pings)
 
 
 async def gathered(socket: ClientConnection, count: int) -> list[dict[str, Any]]:

@@ -53,10 +53,17 @@ async def test_what_was_changed_by_hand_is_what_comes_back(kept: KeptSecrets) ->
 
 async def test_what_was_never_seen_is_new_and_told_if_the_application_had_it(kept: KeptSecrets) -> None:
     fresh = {**SEEN, "password": "fresh"}
-    assert await ensure(kept, None, used=False) == (fresh, None)
-    assert await ensure(kept, None) == (fresh, Loss("demo-admin", "admin", restored=False)), (
-        "what was made up and not stored was not seen"
-    )
+    assert await ensure(kept, None) == (fresh, Loss("demo-admin", "admin", restored=False))
+    assert await ensure(kept, None) == (fresh, Loss("demo-admin", "admin", restored=False)), "it is not stored yet"
+
+
+async def test_what_was_made_up_comes_back_although_it_was_gone_before_it_was_seen() -> None:
+    drawn = (f"fresh {number}" for number in range(9))
+    kept = KeptSecrets(GeneratedSecrets(RecordingKube(), ObjectCache()))
+    makers = {"password": lambda: next(drawn)}
+    first, loss = await kept.ensure(PARENT, children(None, used=False), "admin", makers)
+    assert (first, loss) == ({"password": "fresh 0"}, None)
+    assert await kept.ensure(PARENT, children(None), "admin", makers) == (first, Loss("demo-admin", "admin", True))
 
 
 async def test_a_namesake_gets_nothing_of_what_its_predecessor_had(kept: KeptSecrets) -> None:
