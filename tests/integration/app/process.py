@@ -23,7 +23,6 @@ from tests.integration.app.http import http_client, http_get
 
 ADMIN = "admin"
 PASSWORD = "Adm1n!-for-tests"
-_ROOT = Path(__file__).parents[3]
 
 
 def token_of(page: str) -> str:
@@ -43,7 +42,6 @@ class AppProcess:
         base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         self._environment = {
             **base,
-            "PYTHONPATH": str(_ROOT / "app"),
             "TRACETRACK_HOST": "127.0.0.1",
             "TRACETRACK_PORT": str(self.port),
             **environment,
