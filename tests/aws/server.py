@@ -37,7 +37,7 @@ from tests.aws.front import Front
 from tests.aws.holds import HeldCall
 from tests.aws.parent import when_input_ends
 from tests.aws.settings import ACCOUNT, Settings, parse
-from tests.backing import free_port
+from tests.backing import Port
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -71,11 +71,11 @@ class Server:
         )
         self.estate = corrections.install(settings, self.authority, directory)
         self.moto = start_moto()
-        ministack_port = free_port()
-        self.ministack = start_ministack(ministack_port)
+        self._ministack_port = Port()
+        self.ministack = start_ministack(self._ministack_port.number)
         upstreams = {
             "moto": f"http://127.0.0.1:{self.moto.server_port}",
-            "ministack": f"http://127.0.0.1:{ministack_port}",
+            "ministack": f"http://127.0.0.1:{self._ministack_port.number}",
         }
         self.front = Front(upstreams, Quotas(settings.quotas), lambda: self.session)
         self.session: ClientSession

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,23 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.backing.ports import Port
+
 
 class BackingError(RuntimeError):
     """A backing server is missing, did not start or did not stop; the message names what to do."""
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port on `host` that nothing listened on a moment ago.
-
-    None of those that the system gives to clients (from 32768 on), nor of Kubernetes' NodePorts (from 30000): of these,
-    somebody's connection might take it before the server does.
-    """
-    while True:
-        port = 20_000 + secrets.randbelow(10_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            return port
 
 
 def find_binary(name: str, package: str, *folders: Path) -> str:
@@ -69,7 +54,10 @@ class ServerProcess:
 
     def __init__(self, *, host: str = "127.0.0.1", port: int | None = None, directory: Path | None = None) -> None:
         self.host = host
-        self.port = port or free_port(host)
+        if port is None:
+            self._held = Port(host)
+            port = self._held.number
+        self.port = port
         self._prefix, self._uid, self._gid = unprivileged(self.account)
         self._own_directory = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix=f"tracetrack-{self.name}-"))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.backing import free_port
+from tests.backing import Port
 from tests.cluster.paths import ROOT
 
 
@@ -35,7 +35,8 @@ class Server:
 @contextmanager
 def serve(name: str, command: list[str], environment: Mapping[str, str], folder: Path, ready: str) -> Iterator[Server]:
     """Start `command` with PORT in its words and environment replaced, wait until `ready` answers 200; end it after."""
-    port = str(free_port())
+    held = Port()
+    port = str(held.number)
     log = folder / f"{name}.log"
     base = {variable: os.environ[variable] for variable in ("PATH", "HOME", "LANG") if variable in os.environ}
     given = {key: value.replace("{port}", port) for key, value in environment.items()}

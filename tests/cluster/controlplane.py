@@ -20,9 +20,10 @@ from typing import Any, Self
 
 import urllib3
 
+from tests.backing import Port
 from tests.cluster import golang
 from tests.cluster.pki import Authority, write_key
-from tests.cluster.process import Server, free_ports
+from tests.cluster.process import Server
 from tests.cluster.run import StageError, output
 
 _NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
@@ -165,7 +166,8 @@ class ControlPlane:
         (self._folder / "audit-policy.json").write_text(json.dumps(_AUDIT_POLICY))
 
     def _start(self) -> None:
-        client, peer, port, manager = free_ports(4)
+        self._ports = [Port() for _ in range(4)]
+        client, peer, port, manager = (held.number for held in self._ports)
         self.url = f"https://127.0.0.1:{port}"
         etcd = f"http://127.0.0.1:{client}"
         self._run("etcd", {

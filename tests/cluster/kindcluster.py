@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from tests.backing import Port
 from tests.cluster import engine, node_image, tools
 from tests.cluster.paths import HERE, NODE, locked
-from tests.cluster.process import free_ports
 from tests.cluster.run import StageError, output, quiet, say, step, succeeds
 
 APP_NODE_PORT = 30080
@@ -199,7 +199,8 @@ class KindCluster:
 
 
 def _config(image: str) -> dict[str, Any]:
-    chosen = dict(zip(_NODE_PORTS, free_ports(len(_NODE_PORTS)), strict=True))
+    held = {name: Port() for name in _NODE_PORTS}
+    chosen = {name: port.number for name, port in held.items()}
     for name in chosen:
         if given := os.environ.get(name):
             if not given.isdigit():

@@ -9,21 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.backing.process import free_port
 from tests.cluster.run import StageError
 
 # Dies with its parent even when that is killed: PR_SET_PDEATHSIG (1) with SIGKILL (9), which only Linux has. Then
 # becomes the server.
 _DIE_TOO = "import ctypes;ctypes.CDLL(None).prctl(1,9);" if sys.platform == "linux" else ""
 _LAUNCH = f"import os,sys;{_DIE_TOO}os.execv(sys.argv[1],sys.argv[2:])"
-
-
-def free_ports(count: int) -> list[int]:
-    """`count` different TCP ports that nothing listens on at 127.0.0.1 at the moment."""
-    found: set[int] = set()
-    while len(found) < count:
-        found.add(free_port())
-    return list(found)
 
 
 class Server:

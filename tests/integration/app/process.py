@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.backing import free_port
+from tests.backing import Port
 from tests.forks import Fork
 from tests.integration.app.http import http_client, http_get
 
@@ -36,7 +36,8 @@ class AppProcess:
     """Starts with the given environment on a free port; ended at the end of the `with`, if not before."""
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self.port = free_port()
+        self._held = Port()
+        self.port = self._held.number
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = folder / f"app-{self.port}.log"
         base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

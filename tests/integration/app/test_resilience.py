@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.backing import PostgresServer, RedisServer, free_port
+from tests.backing import PostgresServer, RedisServer
 from tests.integration.app.conftest import FLEET, device_key
 from tests.integration.app.failure.agreement import nothing_lost_nothing_doubled, until
 from tests.integration.app.http import http_client, http_get
@@ -87,7 +87,7 @@ async def test_a_database_restarted_under_load_costs_nothing(
 
 
 async def test_the_app_waits_for_its_database_and_says_so(environment: dict[str, str], tmp_path: Path) -> None:
-    server = PostgresServer(port=free_port())
+    server = PostgresServer()
     try:
         own = environment | {"DATABASE_URL": server.dsn, "TRACETRACK_SCAN_TIMEOUT": "1"}
         with AppProcess(own, tmp_path) as app:

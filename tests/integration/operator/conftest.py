@@ -30,6 +30,11 @@ LONGEST = (
     "test_deployment_changes.py",
     "test_upgrade.py",
     "test_deployment_aws.py",
+    "test_rotation.py",
+    "test_cli.py",
+    "test_cache_users.py",
+    "test_cli_requests.py",
+    "test_drills.py",
 )
 CLUSTER = "test"
 T = TypeVar("T")

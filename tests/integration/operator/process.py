@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.process import free_ports
+from tests.backing import Port
 from tests.integration.operator.nursery import Life, Nursery
 
 STARTUP_SECONDS = 60.0
@@ -33,7 +33,8 @@ class OperatorProcess:
         self._environ = dict(environ)
         self._nursery = nursery
         self._process: subprocess.Popen[bytes] | Life | None = None
-        self.health_port, self.metrics_port = free_ports(2)
+        self._ports = Port(), Port()
+        self.health_port, self.metrics_port = (held.number for held in self._ports)
 
     @property
     def running(self) -> bool:

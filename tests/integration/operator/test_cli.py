@@ -83,11 +83,15 @@ def test_a_new_deployment_is_made_as_planned(
         eventually(lambda kind=kind, name=name: shop.find(f"{kind.lower()}s", name), 60)
 
     eventually(lambda: "seconds" in shop.get("tracetrackdeployments", "demo")["status"]["cache"]["lastChange"])
-    plan = terminal.json("plan", "demo")
-    assert (plan["aws"], plan["held"], plan["kubernetes"]) == ([], [], []), "nothing is left to be done"
+    eventually(lambda: nothing_is_left(terminal.json("plan", "demo")))
     second = terminal.json("plan", "-f", manifest)
     assert second["aws"] == []
     is_deleted_as_planned(shop, aws, terminal, operator)
+
+
+def nothing_is_left(plan: dict[str, Any]) -> bool:
+    assert (plan["aws"], plan["held"], plan["kubernetes"]) == ([], [], [])
+    return True
 
 
 def is_deleted_as_planned(shop: Shop, aws: Emulator, terminal: Terminal, operator: OperatorProcess) -> None:

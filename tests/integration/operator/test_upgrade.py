@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -159,6 +160,8 @@ def test_made_beside_switched_over_and_cleared_away(
     credentials = shop.get("secrets", "demo-database-credentials")["metadata"]["annotations"]
     assert "tracetrack.io/upgrading" not in credentials
     assert json.loads(credentials["tracetrack.io/agreed"])["engineVersion"] == "17"
+    # What was asked for lately is read every two seconds for a while.
+    eventually(lambda: time.time() - aws.calls("rds", "DescribeBlueGreenDeployments")[-1]["time"] > 5)
     asked = len(aws.calls("rds", "DescribeBlueGreenDeployments"))
     shop.change("tracetrackdeployments", "demo", database={"rds": {"backupRetentionDays": 8}})
     shop.wait("Synced", "True", timeout=60)
