@@ -99,9 +99,12 @@ def test_a_bad_image_is_said_and_mended(tracetrack: Stage) -> None:
 
 
 def test_a_missing_secret_is_said_and_mended(tracetrack: Stage) -> None:
-    """The sample with a database and a cache that others run, here those of the demo."""
+    """The sample with a database and a cache that others run, here those of the demo.
+
+    Its application never runs: it would give the demo's admin its own password.
+    """
     postgresql, redis, deployment = yaml.safe_load_all(EXTERNAL.read_text())
-    deployment["spec"]["scaling"] = {"minReplicas": 1, "maxReplicas": 1}
+    deployment["spec"] |= {"scaling": {"minReplicas": 1, "maxReplicas": 1}, "version": "0.0.0-absent"}
     _apply(tracetrack, deployment)
     try:
         message = eventually(lambda: _condition(tracetrack, "shop", "DatabaseReady", "SecretNotFound"), 30)
