@@ -38,7 +38,7 @@ slow: $(STAMP) packages ## Tests that take minutes each: two hundred fleets
 	$(PYTEST) tests/integration -m slow
 
 test-kill: $(STAMP) packages ## The operator killed before, after and with the answer lost of every AWS call of every flow
-	$(PYTEST) tests/integration/operator/kills -m kill
+	$(PYTEST) tests/integration/operator/kills -m kill -v -n $(WORKERS) --dist worksteal
 
 e2e: $(STAMP) packages ## Tests on a kind cluster of their own (KEEP_CLUSTER=1 leaves it)
 	@set -o pipefail; $(E2E) $(BIN)/python -m tests.demo up | grep '^TraceTrack runs'
