@@ -6,6 +6,8 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.cluster.paths import NODE, bin_dir, cache_dir, locked
@@ -17,13 +19,13 @@ KUBERNETES_VERSION = re.findall(
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubeadm", "kubectl")
 KIND_VERSION = "v0.30.0"
 _OLDEST_GO = (1, 21)
-_MODULES = {
-    "coredns": ".",
+ADDONS = {
+    "coredns": "./coredns",
     "metrics-server": "./metrics-server",
     "local-path-provisioner": "github.com/rancher/local-path-provisioner",
-    "pause": ".",
+    "pause": "./pause",
 }
-_FOLDERS = {"local-path-provisioner": "storage", "metrics-server": "kubernetes"}
+_MODULE = NODE / "kubernetes"
 
 
 def go() -> Path:
@@ -56,27 +58,30 @@ def _environment(**more: str) -> dict[str, str]:
     return {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "auto", "HOME": home, **more}
 
 
-def _stamp(folder: Path, *more: str) -> str:
-    digest = hashlib.sha256(" ".join(more).encode())
-    for file in sorted(folder.rglob("*.go")) + sorted(folder.glob("go.*")):
+def _stamp(programs: Mapping[str, str], options: Sequence[str]) -> str:
+    digest = hashlib.sha256(repr((programs, options)).encode())
+    sources = [file for package in programs.values() for file in sorted((_MODULE / package).glob("*.go"))]
+    for file in [*sorted(_MODULE.glob("go.*")), *sources]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _compile(name: str, folder: Path, package: str, ldflags: str, note: str) -> Path:
-    target, stamp = bin_dir() / name, cache_dir() / "stamp" / name
-    want = _stamp(folder, package, ldflags)
-    with locked(name):
-        if target.exists() and stamp.exists() and stamp.read_text() == want:
-            return target
-        with step(f"compiling {note}", fetches=True):
-            part = target.with_suffix(".part")
-            command: list[str | Path] = [go(), "build", "-trimpath", "-ldflags", ldflags, "-o", part, package]
-            quiet(command, f"go-{name}", cwd=folder, env=_environment())
-            part.replace(target)
+def _compile(programs: Mapping[str, str], ldflags: str, note: str) -> list[Path]:
+    """Programs by name, each from its package of the one module, whose libraries are compiled once for all of them."""
+    targets = [bin_dir() / name for name in programs]
+    options = ["-trimpath", "-gcflags", "all=-dwarf=false", "-ldflags", ldflags]
+    stamp, want = cache_dir() / "stamp" / "-".join(programs), _stamp(programs, options)
+    with locked(targets[0].name):
+        if all(target.exists() for target in targets) and stamp.exists() and stamp.read_text() == want:
+            return targets
+        with step(f"compiling {note}", fetches=True), tempfile.TemporaryDirectory(dir=bin_dir()) as made:
+            command: list[str | Path] = [go(), "build", *options, "-o", f"{made}/", *programs.values()]
+            quiet(command, f"go-{targets[0].name}", cwd=_MODULE, env=_environment())
+            for target in targets:
+                (Path(made) / target.name).replace(target)
             stamp.parent.mkdir(exist_ok=True)
             stamp.write_text(want)
-    return target
+    return targets
 
 
 def kubernetes() -> Path:
@@ -88,7 +93,7 @@ def kubernetes() -> Path:
         f" {variable}gitTreeState=clean"
     )
     note = f"Kubernetes {KUBERNETES_VERSION} (once, about 7 minutes on 2 cores)"
-    binary = _compile("kubernetes", NODE / "kubernetes", ".", ldflags, note)
+    [binary] = _compile({"kubernetes": "."}, ldflags, note)
     for name in COMPONENTS:
         link = bin_dir() / name
         if not link.is_symlink():
@@ -98,10 +103,7 @@ def kubernetes() -> Path:
 
 def addons() -> list[Path]:
     """What else a node runs: CoreDNS, metrics-server, local-path-provisioner and the pods' first process."""
-    return [
-        _compile(name, NODE / _FOLDERS.get(name, name), package, "-s -w", f"{name} (once)")
-        for name, package in _MODULES.items()
-    ]
+    return _compile(ADDONS, "-s -w", f"{', '.join(ADDONS)} (once)")
 
 
 def kind() -> Path:

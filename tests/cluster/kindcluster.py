@@ -64,12 +64,17 @@ class KindCluster:
         """Where this host reaches what a test puts at the third published node port."""
         return self._url("SPARE_HOST_PORT")
 
-    def up(self) -> None:
-        """Have the cluster run with everything in it available; seconds when it does already."""
+    def prepare(self) -> None:
+        """Have everything that `up` needs fetched and compiled, and what the project's own images are built on."""
         engine.ensure()
         tools.kind()
-        image = node_image.ensure()
         tools.kubectl()
+        node_image.prepare()
+
+    def up(self) -> None:
+        """Have the cluster run with everything in it available; seconds when it does already."""
+        self.prepare()
+        image = node_image.ensure()
         with locked(f"cluster-{self.name}"):
             self.state.mkdir(parents=True, exist_ok=True)
             if not self._usable():

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 from tests.cluster import engine, golang, rootfs
@@ -24,8 +25,8 @@ PAUSE_IMAGE = "stage-pause:local"
 METRICS_SERVER_IMAGE = "stage-metrics-server:local"
 _PULL_SECONDS = 1800
 # Part of the image's name: raise it when the steps below change what comes out of them
-_RECIPE = 1
-_BINARIES = ("kubernetes", "coredns", "metrics-server", "local-path-provisioner", "pause")
+_RECIPE = 2
+_BINARIES = ("kubernetes", *golang.ADDONS)
 _CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "etcd")
 
 
@@ -34,23 +35,51 @@ def ensure() -> str:
 
     `$CLUSTER_IMAGES`: `public` (never build), `build` (never pull) or unset (build where nothing can be pulled).
     """
-    mode = os.environ.get("CLUSTER_IMAGES") or "auto"
-    if mode not in {"auto", "public", "build"}:
-        raise StageError(f"CLUSTER_IMAGES is {mode!r}: make it 'public', 'build' or unset it")
+    mode = _mode()
     with locked("node-image"):
-        local = f"{LOCAL_NAME}:{golang.KUBERNETES_VERSION}-{_stamp()}"
-        if mode != "public" and _have(local) and _have(PYTHON_IMAGE):
+        local = _local()
+        if _stays(mode, local):
             return local
-        if mode != "build" and (_have(PUBLIC_IMAGE) or _pull(PUBLIC_IMAGE, required=mode == "public")):
-            return PUBLIC_IMAGE
+        if public := _public(mode):
+            return public
+        _fetch()
         _build(local)
         _forget_others(local)
         return local
 
 
+def prepare() -> None:
+    """All of `ensure` that is fetching and compiling, and `PYTHON_IMAGE`."""
+    mode = _mode()
+    with locked("node-image"):
+        if not _stays(mode, _local()) and not _public(mode):
+            _fetch()
+
+
 def is_local(image: str) -> bool:
     """Whether `image` is one that we made."""
     return image.startswith(f"{LOCAL_NAME}:")
+
+
+def _mode() -> str:
+    mode = os.environ.get("CLUSTER_IMAGES") or "auto"
+    if mode not in {"auto", "public", "build"}:
+        raise StageError(f"CLUSTER_IMAGES is {mode!r}: make it 'public', 'build' or unset it")
+    return mode
+
+
+def _local() -> str:
+    return f"{LOCAL_NAME}:{golang.KUBERNETES_VERSION}-{_stamp()}"
+
+
+def _stays(mode: str, local: str) -> bool:
+    return mode != "public" and _have(local) and _have(PYTHON_IMAGE)
+
+
+def _public(mode: str) -> str | None:
+    if mode != "build" and (_have(PUBLIC_IMAGE) or _pull(PUBLIC_IMAGE, required=mode == "public")):
+        return PUBLIC_IMAGE
+    return None
 
 
 def _have(image: str) -> bool:
@@ -64,6 +93,7 @@ def _forget_others(kept: str) -> None:
             succeeds([docker, "image", "rm", image])
 
 
+@cache
 def _pull(image: str, required: bool) -> bool:
     """Asked of the engine itself, which knows the machine's mirrors and logins."""
     with step(f"pulling {image} (once, where a registry answers)", fetches=True):
@@ -82,47 +112,69 @@ def _stamp() -> str:
     return digest.hexdigest()[:12]
 
 
-def _build(name: str) -> None:
+def _fetch() -> None:
     with ThreadPoolExecutor() as pool:
-        systems = [pool.submit(rootfs.make, system) for system in (rootfs.COMPONENTS, rootfs.PYTHON, rootfs.NODE)]
+        systems = [pool.submit(rootfs.make, system) for system in (rootfs.COMPONENTS, rootfs.NODE)]
+        python = pool.submit(_make_python_image)
         try:
             golang.kubernetes()
             golang.addons()
         finally:
             pool.shutdown(cancel_futures=True)
+        python.result()
         for system in systems:
             system.result()
+
+
+def _make_python_image() -> None:
     if not _have(PYTHON_IMAGE):
+        system = rootfs.make(rootfs.PYTHON)
         with step(f"making {PYTHON_IMAGE} (once)"):
-            output([engine.docker(), "import", "-c", 'CMD ["python3"]', rootfs.PYTHON.path, PYTHON_IMAGE])
+            output([engine.docker(), "import", "-c", 'CMD ["python3"]', system, PYTHON_IMAGE])
+
+
+def _build(name: str) -> None:
     with tempfile.TemporaryDirectory(dir=cache_dir()) as context, step("building the images of a node (once)"):
         _fill(Path(context))
-        for target in ("components", "coredns", "pause", "metrics-server", "node"):
+        for target in ("components", "node"):
             _build_target(Path(context), target)
+        for addon in ("coredns", "pause", "metrics-server"):
+            _build_addon(addon)
         images = _tag()
     with step("putting the images into the node (once)"):
         _assemble(name, images)
 
 
 def _fill(context: Path) -> None:
-    os.link(rootfs.NODE.path, context / "node.tar")
-    os.link(rootfs.COMPONENTS.path, context / "components.tar")
-    shutil.copy(NODE / "Dockerfile", context)
-    shutil.copytree(NODE / "files", context / "files")
-    (context / "bin").mkdir()
+    """A folder for each image, so that the engine is sent nothing that goes into another one."""
+    node, components = context / "node", context / "components"
+    shutil.copytree(NODE / "files", node / "files")
+    os.link(rootfs.NODE.path, node / "system.tar")
+    os.link(bin_dir() / "kubernetes", node / "kubernetes")
+    (components / "bin").mkdir(parents=True)
+    os.link(rootfs.COMPONENTS.path, components / "system.tar")
     for binary in _BINARIES:
-        os.link(bin_dir() / binary, context / "bin" / binary)
+        os.link(bin_dir() / binary, components / "bin" / binary)
     for component in (*golang.COMPONENTS, "kubelet"):
-        (context / "bin" / component).symlink_to("kubernetes")
+        (components / "bin" / component).symlink_to("kubernetes")
     for family in ("iptables", "ip6tables"):
         for suffix in ("", "-save", "-restore"):
-            (context / "bin" / f"{family}{suffix}").symlink_to("/usr/sbin/xtables-nft-multi")
+            (components / "bin" / f"{family}{suffix}").symlink_to("/usr/sbin/xtables-nft-multi")
+    for folder in (node, components):
+        shutil.copy(NODE / f"{folder.name}.Dockerfile", folder / "Dockerfile")
 
 
 def _build_target(context: Path, target: str) -> None:
     version = f"VERSION={golang.KUBERNETES_VERSION}"
-    command: list[str | Path] = [engine.docker(), "build", "-q", "-t", f"stage-{target}:local", "--target", target]
-    output([*command, "--build-arg", version, context], env=engine.build_environment())
+    command: list[str | Path] = [engine.docker(), "build", "-q", "-t", f"stage-{target}:local", context / target]
+    output([*command, "--build-arg", version], env=engine.build_environment())
+
+
+def _build_addon(name: str) -> None:
+    """All components lie in one image; this one starts another of them."""
+    dockerfile = f'FROM {COMPONENTS_IMAGE}\nENTRYPOINT ["/usr/local/bin/{name}"]\n'
+    command = [engine.docker(), "build", "-q", "-t", f"stage-{name}:local", "-"]
+    output(command, env=engine.build_environment(), stdin=dockerfile)
 
 
 def _tag() -> list[str]:

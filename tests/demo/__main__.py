@@ -38,9 +38,10 @@ def _up(stage: Stage) -> None:
     start = time.monotonic()
     # Before the cluster, which would be made in vain where helm is missing and can't be fetched.
     tools.helm()
-    stage.up()
+    stage.prepare()
+    with stage.building():
+        stage.up()
     _link_tools(stage.state / "bin")
-    stage.build()
     stage.aws()
     stage.operator()
     with step("kubectl apply -f crds/samples/deployment-embedded.yaml -f crds/samples/fleet.yaml"):

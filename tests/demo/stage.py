@@ -8,6 +8,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,15 +43,26 @@ class Stage(KindCluster):
         data = self.get("secret", name, "-n", namespace).get("data") or {}
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
-    def build(self) -> None:
-        """Build the images whose sources changed, put them into the cluster, and let go of pods of the old ones.
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Build the images whose sources changed beside what is done within; after that there is a cluster: put them
+        into it as they are built, and let go of pods of the old ones.
 
         The tag stays the same while one works on the sources, so that nothing else would replace those pods.
         """
-        for name, (context, dockerfile) in IMAGES.items():
-            images.build(name, context, dockerfile)
-        for name in images.load(list(IMAGES), self.name):
-            self._replace_pods(name)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            waiting = {name: pool.submit(images.build, name, *where) for name, where in IMAGES.items()}
+            try:
+                yield
+                while waiting:
+                    next(iter(waiting.values())).result()
+                    built = [name for name, build in waiting.items() if build.done()]
+                    for name in built:
+                        waiting.pop(name).result()
+                    for name in images.load(built, self.name):
+                        self._replace_pods(name)
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def _replace_pods(self, image: str) -> None:
         for pod in self.get("pods", "--all-namespaces")["items"]:

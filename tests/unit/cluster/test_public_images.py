@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import golang, node_image
+from tests.cluster import node_image
 from tests.cluster.kindcluster import KindCluster
-from tests.cluster.node_image import LOCAL_NAME, PUBLIC_IMAGE, PYTHON_IMAGE
+from tests.cluster.node_image import PUBLIC_IMAGE, PYTHON_IMAGE
 from tests.cluster.run import StageError
 
 _DOCKER = """#!/bin/sh
@@ -50,11 +50,8 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("TRACETRACK_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("CLUSTER_IMAGES", raising=False)
+    node_image._pull.cache_clear()
     return Engine(tmp_path)
-
-
-def _local() -> str:
-    return f"{LOCAL_NAME}:{golang.KUBERNETES_VERSION}-{node_image._stamp()}"
 
 
 @pytest.mark.parametrize("mode", ["", "public"])
@@ -66,21 +63,21 @@ def test_the_public_image_is_pulled_once(mode: str, engine: Engine, monkeypatch:
 
 
 def test_what_was_made_here_goes_on_being_used(engine: Engine) -> None:
-    engine.has(_local(), PYTHON_IMAGE, registry=True)
-    assert node_image.ensure() == _local()
+    engine.has(node_image._local(), PYTHON_IMAGE, registry=True)
+    assert node_image.ensure() == node_image._local()
     assert engine.pulls() == []
 
 
 def test_public_passes_over_what_was_made_here(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLUSTER_IMAGES", "public")
-    engine.has(_local(), PYTHON_IMAGE, registry=True)
+    engine.has(node_image._local(), PYTHON_IMAGE, registry=True)
     assert node_image.ensure() == PUBLIC_IMAGE
 
 
 def test_build_uses_no_public_image(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLUSTER_IMAGES", "build")
-    engine.has(_local(), PYTHON_IMAGE, PUBLIC_IMAGE, registry=True)
-    assert node_image.ensure() == _local()
+    engine.has(node_image._local(), PYTHON_IMAGE, PUBLIC_IMAGE, registry=True)
+    assert node_image.ensure() == node_image._local()
 
 
 def test_public_without_a_registry_is_refused(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
