@@ -4,10 +4,10 @@ from .model import Enumeration
 
 
 class ConditionType(Enumeration):
-    """Ready sums up the others of its object, but for three: what serves does so whether or not more can be added
+    """Ready sums up the others of its object, but for these: what serves does so whether or not more can be added
     (ScalingReady), whether or not a change of its database or cache in AWS still waits (Synced), whether or not there
-    is a read replica to spare its database work (ReplicasReady), and whatever came of restoring a copy of it
-    (DrillPassed)."""
+    is a read replica to spare its database work (ReplicasReady), whether or not it can send mail (MailReady) or be
+    asked for the end-of-day report (EndOfDayReady), and whatever came of restoring a copy of it (DrillPassed)."""
 
     READY = "Ready"
     DATABASE_READY = "DatabaseReady"
@@ -17,6 +17,8 @@ class ConditionType(Enumeration):
     SYNCED = "Synced"
     REPLICAS_READY = "ReplicasReady"
     DRILL_PASSED = "DrillPassed"
+    MAIL_READY = "MailReady"
+    END_OF_DAY_READY = "EndOfDayReady"
     DEPLOYMENT_READY = "DeploymentReady"
     SIGNING_KEY_READY = "SigningKeyReady"
     SCANNERS_READY = "ScannersReady"

@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from .brought import EndOfDaySpec, MailSpec
 from .cache import CacheSpec
 from .cloud import DriftPolicy, WeeklyWindow
 from .constants import API_VERSION, NAME_MAX_LENGTH
@@ -247,6 +248,12 @@ class TraceTrackDeploymentSpec(ApiModel):
     exposure: ExposureSpec = Field(default=ExposureSpec(), description="How people and scanners reach the application.")
     rollout: RolloutSpec = Field(default=RolloutSpec(), description="How a change reaches the pods.")
     settings: SettingsSpec = Field(default=SettingsSpec(), description="What the application itself is told.")
+    mail: MailSpec | None = Field(
+        default=None, description="The mail server that the application sends through. Absent: it sends no mail."
+    )
+    end_of_day: EndOfDaySpec | None = Field(
+        default=None, description="Who may have the end-of-day report sent. Absent: no scheduler may."
+    )
     network_policy: NetworkPolicySpec = Field(
         default=NetworkPolicySpec(), description="Who may reach the pods over the cluster's network."
     )
@@ -285,6 +292,11 @@ class TraceTrackDeploymentSpec(ApiModel):
                 "self.maintenanceWindow.substring(0, 9) != self.maintenanceWindow.substring(10)",
                 "spec.maintenanceWindow ends when it begins, and would never be open: set a later end",
                 ".maintenanceWindow",
+            ),
+            Rule(
+                "!has(self.mail) || has(self.exposure.host)",
+                "spec.mail needs spec.exposure.host, which links in mail begin with: add host or remove mail",
+                ".mail",
             ),
         )
     )

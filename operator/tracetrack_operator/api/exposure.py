@@ -85,6 +85,11 @@ class ExposureSpec(ApiModel):
         "Absent: the private networks (RFC 1918, RFC 6598) with a host and a Service of type ClusterIP, else none.",
     )
 
+    @property
+    def address(self) -> str | None:
+        """What people open, without a path; None without a host."""
+        return None if self.host is None else f"{'https' if self.tls else 'http'}://{self.host}"
+
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(

@@ -40,6 +40,8 @@ def of(owner: Object, pods: Iterable[Object] | None, fleets: Iterable[Object] | 
         "ready": _condition(conditions.one(owner, "Ready")),
         "synced": _condition(conditions.one(owner, "Synced")),
         "replicas": _condition(conditions.one(owner, "ReplicasReady")),
+        "mail": _condition(conditions.one(owner, "MailReady")),
+        "endOfDay": _condition(conditions.one(owner, "EndOfDayReady")),
         "drill": _condition(conditions.one(owner, conditions.DRILL)),
         "database": _dependency(owner, DATABASE, pods),
         "cache": _dependency(owner, CACHE, pods),
@@ -200,10 +202,11 @@ def _remarks(found: Mapping[str, Any], now: datetime) -> list[str]:
     synced = found["synced"]
     if synced["since"] and synced["state"] != "Ready":
         lines += ["", *paragraph(f"Synced: {synced['state']} for {age(synced['since'], now)}. {synced['message']}")]
-    replicas = found["replicas"]
-    if replicas["since"] and replicas["state"] != "Ready":
-        told = f"ReplicasReady: {replicas['state']} for {age(replicas['since'], now)}. {replicas['message']}"
-        lines += ["", *paragraph(told)]
+    for name, type_ in (("replicas", "ReplicasReady"), ("mail", "MailReady"), ("endOfDay", "EndOfDayReady")):
+        part = found[name]
+        if part["since"] and part["state"] != "Ready":
+            told = f"{type_}: {part['state']} for {age(part['since'], now)}. {part['message']}"
+            lines += ["", *paragraph(told)]
     drill = found["drill"]
     if drill["since"]:
         lines += ["", *paragraph(f"Restore drill: {drill['message']}")]

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..dependencies.binding import CREDENTIALS, REPLICA
@@ -19,7 +19,7 @@ from .specs.disruption_budget import disruption_budget
 from .specs.fleet_keys import fleet_keys
 from .specs.image import image
 from .specs.ingress import ingress
-from .specs.inputs import Inputs
+from .specs.inputs import Inputs, port_in
 from .specs.network_policy import app_network_policy
 from .specs.service import service
 from .specs.service_account import service_account
@@ -29,7 +29,8 @@ from .specs.service_account import service_account
 class Desired:
     """`manifests` in the order they are applied; `kept` are children left as they are, neither applied nor deleted.
 
-    `mounted_hash` is what the pods are told of the Secrets that change while they run: fleet keys, bindings, admin.
+    `mounted_hash` is what the pods are told of the Secrets that change while they run: fleet keys, bindings, admin, and
+    what people bring.
     """
 
     manifests: tuple[Object, ...] = field(repr=False)
@@ -59,6 +60,11 @@ def desired(observed: Observed, app_repository: str) -> Desired:
             manifests.append(make(inputs, binding))
         else:
             kept.add(("Secret", observed.parent.child(suffix)))
+    for suffix, brought in observed.brought.items():
+        if brought.values is not None:
+            manifests.append(secrets.brought_binding(inputs, suffix, brought.values))
+        else:
+            kept.add(("Secret", observed.parent.child(suffix)))
     if inputs.content:
         manifests += [deployment(inputs), autoscaler(inputs)]
     else:
@@ -72,8 +78,14 @@ def desired(observed: Observed, app_repository: str) -> Desired:
         tuple(with_hash(manifest) for manifest in manifests),
         frozenset(kept),
         observed.resource.spec.scaling.min_replicas,
-        _keyed(observed, [dict(inputs.fleet_keys), dict(observed.admin), *bound(observed)]),
+        _keyed(observed, _mounted(observed, inputs)),
     )
+
+
+def _mounted(observed: Observed, inputs: Inputs) -> list[object]:
+    found: list[object] = [dict(inputs.fleet_keys), dict(observed.admin), *bound(observed)]
+    # Not for those without: what is appended for all would have every running pod told.
+    return [*found, {suffix: dict(values) for suffix, values in inputs.brought.items()}] if inputs.brought else found
 
 
 def bound(observed: Observed) -> tuple[dict[str, str], dict[str, str]]:
@@ -95,9 +107,10 @@ def _inputs(observed: Observed, app_repository: str) -> Inputs:
         admin=observed.admin,
         session=observed.session,
         fleet_keys=fleet_keys(observed.fleets, observed.secret_values(secrets.FLEET_KEYS)),
-        database_port=_port(database),
-        replica_port=_port(database, "replica-port"),
-        cache_port=_port(cache),
+        database_port=port_in(database),
+        replica_port=port_in(database, "replica-port"),
+        cache_port=port_in(cache),
+        brought=_brought(observed),
     )
     if not database or not cache:
         return basis
@@ -115,9 +128,13 @@ def _place(binding: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in binding.items() if key not in CREDENTIALS | REPLICA}
 
 
-def _port(binding: dict[str, str], key: str = "port") -> int | None:
-    text = binding.get(key, "")
-    return int(text) if text.isdigit() else None
+def _brought(observed: Observed) -> dict[str, Mapping[str, str]]:
+    """What the pods get of people's own Secrets, or already have where one is no good now."""
+    found = {
+        suffix: each.values if each.values is not None else observed.secret_values(suffix)
+        for suffix, each in observed.brought.items()
+    }
+    return {suffix: values for suffix, values in found.items() if values}
 
 
 def _undetermined(observed: Observed) -> set[tuple[str, str]]:

@@ -16,6 +16,7 @@ from ..engine.errors import ReconcileError
 from ..engine.objects import Object, controller_uid, labels_of, uid_of
 from ..manifests.parent import APP, CACHE, DATABASE, DRILL, Parent
 from ..manifests.secret import values
+from .brought import Brought, look
 from .kept import KeptSecrets, Loss
 from .specs.fleet_keys import Fleet
 from .specs.secrets import ADMIN, SESSION
@@ -37,6 +38,7 @@ class Observed:
     session: Mapping[str, str] = field(repr=False)
     database: Dependency
     cache: Dependency
+    brought: Mapping[str, Brought] = field(default_factory=dict)
     drill: Drill = NO_DRILL
     losses: tuple[Loss, ...] = ()
 
@@ -86,6 +88,7 @@ class Observer:
             _look(self._databases[resource.spec.database.provider], resource.spec.database.provider, scope(DATABASE)),
             _look(self._caches[resource.spec.cache.provider], resource.spec.cache.provider, scope(CACHE)),
         )
+        brought = await look(self._view.kube, parent.namespace, resource.spec)
         drill = await self._drills.look(scope(DRILL), database)
         return Observed(
             owner=owner,
@@ -98,6 +101,7 @@ class Observer:
             session=session,
             database=database,
             cache=cache,
+            brought=brought,
             drill=drill,
             losses=tuple(loss for loss in (admin_loss, session_loss) if loss is not None),
         )

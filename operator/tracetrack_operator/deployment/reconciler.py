@@ -90,7 +90,8 @@ class DeploymentReconciler:
             await tell(self._context.recorder, observed.owner, observed.drill.news)
         failures = [*errors.values(), *(d.error for d in (observed.database, observed.cache) if d.error is not None)]
         # Of a suspended one nothing is awaited: thousands of them would be looked at all the time.
-        looks = [] if suspended else [observed.database.look_again, observed.cache.look_again]
+        brought = [each.look_again for each in observed.brought.values()]
+        looks = [] if suspended else [observed.database.look_again, observed.cache.look_again, *brought]
         if not suspended:
             # Whatever becomes of a drill, the rest keeps its pace.
             looks.append(DRILL_AGAIN_SECONDS if drill is not None else observed.drill.look_again)

@@ -13,6 +13,7 @@ from ..engine.errors import ReconcileError
 from ..engine.objects import Object, annotations_of
 from ..kube.pods import alive, first_problem, is_ready
 from ..manifests.parent import APP, CACHE, DATABASE, DRILL
+from .brought import PURPOSES
 from .desired import bound
 from .execute import REPLICAS, SYNC
 from .observe import Observed
@@ -64,6 +65,8 @@ def conditions(observed: Observed, pending: Plan, errors: Mapping[str, Reconcile
     if replicas is not None:
         _set(result, ConditionType.REPLICAS_READY, replicas)
     _set(result, ConditionType.SCALING_READY, scaling(observed))
+    for suffix, brought in observed.brought.items():
+        _set(result, PURPOSES[suffix].condition, brought.verdict)
     _drill(result, observed)
     # Ready tells the first that is wrong, and only then the first that is merely under way.
     parts = [_CONDITION_OF[c] for c in sorted(verdicts, key=lambda component: verdicts[component].reason in PASSING)]
@@ -209,8 +212,8 @@ def _version(pods: Iterable[Object]) -> str | None:
 
 def _url(observed: Observed) -> str | None:
     exposure = observed.resource.spec.exposure
-    if exposure.host is not None:
-        return f"{'https' if exposure.tls else 'http'}://{exposure.host}"
+    if exposure.address is not None:
+        return exposure.address
     service = observed.child("Service", APP)
     if service is None:
         return None

@@ -88,6 +88,11 @@ CASES = [
         deployment(aws={"region": "ap-south-1"}),
     ),
     Case(
+        "spec.mail needs spec.exposure.host",
+        deployment(mail=SECRET, exposure={"host": "trace.example.com"}),
+        deployment(mail=SECRET),
+    ),
+    Case(
         "spec.scaling.maxReplicas must be at least minReplicas",
         deployment(scaling={"minReplicas": 5, "maxReplicas": 5}),
         deployment(scaling={"minReplicas": 21}),

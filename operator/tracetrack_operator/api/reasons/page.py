@@ -15,7 +15,8 @@ and of an Event of type Warning, ends in the address of an entry here. This file
     kubectl describe tracetrackdeployment demo                 # all conditions, with messages and Events
 
 `Ready` repeats the reason of the first other condition that is wrong (all but `ScalingReady`, `Synced`,
-`ReplicasReady` and `DrillPassed`), so the entries name that one; `Ready` itself is named where the reason is its own.
+`ReplicasReady`, `MailReady`, `EndOfDayReady` and `DrillPassed`), so the entries name that one; `Ready` itself is named
+where the reason is its own.
 How a state goes on is one of these:
 
 - *{Course.GOOD.value}*

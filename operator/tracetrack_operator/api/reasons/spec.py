@@ -2,6 +2,7 @@
 
 from .entry import (
     BACKINGS,
+    BROUGHT,
     DEPLOYMENT,
     DESCRIBE,
     DESCRIBE_FLEET,
@@ -59,25 +60,27 @@ SPEC = Group(
         Entry(
             "SecretNotFound",
             Course.STAYS,
-            "Provider External: the Secret with the login, which the spec names, is not in the namespace.",
+            "A Secret that the spec names is not in the namespace: with the login of provider External, or with what "
+            "the application needs for mail or the end-of-day report.",
             "Create it with the keys that the message lists. It is looked for every ten seconds. Give it any values "
             "that connect; the operator only reads it.",
             (
                 'kubectl get secrets -n "$NS"',
                 'kubectl create secret generic "$SECRET" -n "$NS" --from-literal=uri="$URI"',
             ),
-            deployment=BACKINGS,
+            deployment=(*BACKINGS, *BROUGHT),
         ),
         Entry(
             "SecretInvalid",
             Course.STAYS,
-            "Provider External: the Secret with the login lacks a key, or holds a value of the wrong form.",
+            "A Secret that the spec names lacks a key, or holds a value of the wrong form. Pods that run keep what "
+            "they had of it.",
             "Correct the key that the message names. These are the keys it has, without their values:",
             (
                 'kubectl get secret "$SECRET" -n "$NS" '
                 "-o go-template='{{range $key, $_ := .data}}{{$key}}{{\"\\n\"}}{{end}}'",
             ),
-            deployment=BACKINGS,
+            deployment=(*BACKINGS, *BROUGHT),
         ),
         Entry(
             "OwnershipConflict",

@@ -1,6 +1,7 @@
 """Reasons of states that are as they should be."""
 
 from .entry import (
+    BROUGHT,
     DEPLOYMENT,
     DESCRIBE,
     DESCRIBE_FLEET,
@@ -25,7 +26,7 @@ STATES = Group(
             Course.GOOD,
             "What the condition is about is there, works, and is as declared.",
             "Nothing.",
-            deployment=(*PARTS, SCALING, SYNCED, REPLICAS, READY),
+            deployment=(*PARTS, SCALING, SYNCED, REPLICAS, *BROUGHT, READY),
             fleet=(SIGNING, READY),
         ),
         Entry(

@@ -22,6 +22,7 @@ def _trusted_proxies(exposure: ExposureSpec) -> Sequence[str]:
 
 def config_map(inputs: Inputs) -> Object:
     settings = inputs.spec.settings
+    address = inputs.spec.exposure.address if inputs.spec.mail else None
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -35,5 +36,6 @@ def config_map(inputs: Inputs) -> Object:
             "TRACETRACK_PARENT_CAPACITY": str(settings.parent_capacity),
             "TRACETRACK_DRAIN_DELAY": str(DRAIN_SECONDS),
             "TRACETRACK_TRUSTED_PROXIES": ",".join(_trusted_proxies(inputs.spec.exposure)),
+            **({"TRACETRACK_PUBLIC_URL": address} if address else {}),
         },
     }

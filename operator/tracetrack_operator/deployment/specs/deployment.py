@@ -3,6 +3,7 @@
 from ...engine.objects import Object
 from ...manifests.parent import APP
 from ...manifests.pod import container_security, mount, pod_security, scratch_volume, secret_volume, spread
+from ..brought import PURPOSES
 from .inputs import BINDINGS, PORT, PORT_NAME, Inputs
 from .secrets import ADMIN, CACHE_BINDING, DATABASE_BINDING, FLEET_KEYS, SESSION
 
@@ -56,7 +57,7 @@ def _pod(inputs: Inputs, selector: dict[str, str]) -> Object:
         "topologySpreadConstraints": spread(selector),
         "containers": [_container(inputs)],
         "volumes": [
-            *(secret_volume(name, inputs.parent.child(suffix)) for name, suffix in _MOUNTS.items()),
+            *(secret_volume(name, inputs.parent.child(suffix)) for name, suffix in _mounts(inputs).items()),
             scratch_volume("tmp", "64Mi"),
         ],
     }
@@ -82,12 +83,16 @@ def _container(inputs: Inputs) -> Object:
         "readinessProbe": {**_probe("/ready"), "periodSeconds": 3, "failureThreshold": 2, "timeoutSeconds": 3},
         "livenessProbe": {**_probe("/live"), "periodSeconds": 10, "failureThreshold": 6, "timeoutSeconds": 5},
         "volumeMounts": [
-            *(mount(name, f"{BINDINGS}/{name}", read_only=True) for name in _MOUNTS),
+            *(mount(name, f"{BINDINGS}/{name}", read_only=True) for name in _mounts(inputs)),
             mount("tmp", "/tmp"),  # noqa: S108
         ],
     }
     # The pod goes on serving while load balancers still send to it; the kubelet's sleep needs no shell in the image.
     return {**container, **({"lifecycle": {"preStop": {"sleep": {"seconds": pre_stop}}}} if pre_stop else {})}
+
+
+def _mounts(inputs: Inputs) -> dict[str, str]:
+    return _MOUNTS | {PURPOSES[suffix].mount: suffix for suffix in inputs.brought}
 
 
 def _probe(path: str) -> Object:

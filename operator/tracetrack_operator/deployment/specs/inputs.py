@@ -13,7 +13,10 @@ BINDINGS = "/bindings"
 
 @dataclass(frozen=True)
 class Inputs:
-    """`content` is the hash of everything the pods read at start, so that a change of it rolls them."""
+    """`content` is the hash of everything the pods read at start, so that a change of it rolls them.
+
+    `brought` is what people's own Secrets give the application, by the suffix of the child that hands it on.
+    """
 
     parent: Parent
     spec: TraceTrackDeploymentSpec
@@ -24,4 +27,11 @@ class Inputs:
     database_port: int | None = None
     replica_port: int | None = None
     cache_port: int | None = None
+    brought: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     content: str = ""
+
+
+def port_in(binding: Mapping[str, str], key: str = "port") -> int | None:
+    """The port that a binding's values name; None where they name none."""
+    text = binding.get(key, "")
+    return int(text) if text.isdigit() else None

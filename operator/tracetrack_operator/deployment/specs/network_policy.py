@@ -1,11 +1,12 @@
-"""The application's NetworkPolicy: in on its port, out to DNS, its database and its cache."""
+"""The application's NetworkPolicy: in on its port, out to DNS, its database, its cache and its mail server."""
 
 from ...api.cache import CacheProvider
 from ...api.database import DatabaseProvider
 from ...engine.objects import Object
 from ...manifests import network
 from ...manifests.parent import APP, CACHE, DATABASE
-from .inputs import PORT, Inputs
+from ..brought import MAIL
+from .inputs import PORT, Inputs, port_in
 
 
 def app_network_policy(inputs: Inputs) -> Object | None:
@@ -22,6 +23,7 @@ def app_network_policy(inputs: Inputs) -> Object | None:
         egress += _to(inputs, DATABASE, False, inputs.replica_port)
     embedded = inputs.spec.cache.provider is CacheProvider.EMBEDDED
     egress += _to(inputs, CACHE, embedded, inputs.cache_port)
+    egress += _to(inputs, APP, False, port_in(inputs.brought.get(MAIL, {})))
     metadata, selector = inputs.parent.metadata(APP, APP), inputs.parent.selector(APP)
     return network.network_policy(metadata, selector, [entry], egress)
 

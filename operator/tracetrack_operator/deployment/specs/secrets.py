@@ -1,5 +1,7 @@
 """The Secrets that the application's pods mount: first admin, session key, bindings, fleet keys."""
 
+from collections.abc import Mapping
+
 from ...dependencies.binding import Binding
 from ...engine.objects import Object
 from ...manifests.parent import APP, CACHE, DATABASE
@@ -32,3 +34,7 @@ def database_binding(inputs: Inputs, binding: Binding) -> Object:
 
 def cache_binding(inputs: Inputs, binding: Binding) -> Object:
     return secret(inputs.parent.metadata(CACHE_BINDING, CACHE), binding.data(), "servicebinding.io/redis")
+
+
+def brought_binding(inputs: Inputs, suffix: str, values: Mapping[str, str]) -> Object:
+    return secret(inputs.parent.metadata(suffix, APP), values)
