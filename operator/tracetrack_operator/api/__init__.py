@@ -2,12 +2,13 @@
 
 from .cache import CacheProvider, CacheSpec, ElastiCacheCache, EmbeddedCache, ExternalCache
 from .conditions import ConditionType, Reason
-from .database import DatabaseProvider, DatabaseSpec, EmbeddedDatabase, ExternalDatabase, RDSDatabase
+from .database import DatabaseProvider, DatabaseSpec, EmbeddedDatabase, ExternalDatabase
 from .deployment import DeletionPolicy, TraceTrackDeployment, TraceTrackDeploymentSpec
 from .exposure import ExposureSpec, ServiceType
 from .fleet import FleetDeletionPolicy, ScannerFleet, ScannerFleetSpec, ScannerFleetStatus
 from .meta import Condition, ConditionStatus, LocalObjectReference, ObjectMeta, ObjectRef
 from .model import InvalidResourceError
+from .rds import RDSDatabase
 from .slice import Scanner, ScannerSlice, ScannerState
 from .status import DependencyStatus, TraceTrackDeploymentStatus
 

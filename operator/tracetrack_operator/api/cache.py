@@ -14,9 +14,9 @@ from .cloud import (
     rotation_field,
     rotation_rules,
 )
-from .database import fixed_rule, growth_rule, section_rules, with_section
 from .meta import LocalObjectReference
 from .model import ApiModel, Enumeration, Rule, StorageSize, rules
+from .sections import fixed_rule, growth_rule, section_rules, with_section
 
 EMBEDDED_CACHE_STORAGE = "1Gi"
 

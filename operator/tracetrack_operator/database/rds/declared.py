@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...api.database import RDSDatabase
+from ...api.rds import RDSDatabase
 from ...dependencies.cloud.fields import Field
 from ...settings import Settings
 from .fields import MASTER_CREDENTIALS, MASTER_SECRET_KEY, PASSWORD, REBOOT

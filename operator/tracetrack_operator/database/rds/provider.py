@@ -9,7 +9,7 @@ from typing import Any
 
 from ...api.cloud import Management
 from ...api.constants import UPGRADING
-from ...api.database import RDSDatabase
+from ...api.rds import RDSDatabase
 from ...aws.client import AwsPort
 from ...aws.errors import AwsNotFound
 from ...aws.inventory import Inventory

@@ -9,8 +9,8 @@ import pytest
 
 from tests.unit.operator.cloud.test_rds import AGREED, ITEM, WORKING, desired
 from tracetrack_operator.api.cache import ElastiCacheCache
-from tracetrack_operator.api.database import RDSDatabase
 from tracetrack_operator.api.model import ApiModel
+from tracetrack_operator.api.rds import RDSDatabase
 from tracetrack_operator.api.replicas import ReadReplica
 from tracetrack_operator.cache.elasticache.fields import BESIDE as BESIDE_ELASTICACHE
 from tracetrack_operator.cache.elasticache.fields import TABLE as ELASTICACHE

@@ -11,8 +11,8 @@ import pytest
 
 from tests.unit.operator.cloud.test_rds import ITEM, WORKING, desired
 from tracetrack_operator.api.cloud import DriftPolicy
-from tracetrack_operator.api.database import MajorUpgrade
 from tracetrack_operator.api.deployment import DeletionPolicy
+from tracetrack_operator.api.rds import MajorUpgrade
 from tracetrack_operator.cli.bill import Database
 from tracetrack_operator.database.inspection import Inspection
 from tracetrack_operator.database.rds.facts import RDSFacts

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from ....api.cloud import DriftPolicy
-from ....api.database import MajorUpgrade
 from ....api.deployment import DeletionPolicy
+from ....api.rds import MajorUpgrade
 from ....dependencies.cloud.fields import Difference, Item, Origin
 from ....dependencies.cloud.sync import Rules, approval
 from ....dependencies.protocol import Held, News, Verdict

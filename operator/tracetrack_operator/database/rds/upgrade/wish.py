@@ -9,7 +9,7 @@ from typing import Any
 
 from ....api.conditions import Reason
 from ....api.constants import AGREED
-from ....api.database import MajorUpgradeStrategy, RDSDatabase
+from ....api.rds import MajorUpgradeStrategy, RDSDatabase
 from ....dependencies.cloud.actions import Modify
 from ....dependencies.cloud.durations import last_change
 from ....dependencies.cloud.fields import Comparison, Difference
