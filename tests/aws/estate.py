@@ -60,7 +60,7 @@ class Backing(Generic[Kind]):
 
     def __init__(self, start: Callable[[], Kind], create_seconds: float, failed: str, *, shared: bool = False) -> None:
         self.server: Kind | None = None
-        self._shared = shared
+        self.shared = shared
         self._failed = failed
         self._error: BaseException | None = None
         self._lock = threading.RLock()
@@ -116,7 +116,7 @@ class Backing(Generic[Kind]):
             for step in steps:
                 over = clock.now() + step.seconds
                 self._changing = step.status
-                work = step.shared if self._shared else step.work
+                work = step.shared if self.shared else step.work
                 if work is not None:
                     self.use(work)
                 if clock.wait(over, self._closed):
@@ -135,7 +135,7 @@ class Backing(Generic[Kind]):
 
         def end() -> None:
             over = clock.now() + seconds
-            if last is not None and not self._shared:
+            if last is not None and not self.shared:
                 try:
                     self.use(last)
                 except BaseException as error:
@@ -154,7 +154,7 @@ class Backing(Generic[Kind]):
         self._thread.join()
         with self._lock:
             if self.server is not None:
-                if not self._shared:
+                if not self.shared:
                     self.server.close()
                 self.server = None
 

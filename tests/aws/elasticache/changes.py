@@ -113,16 +113,23 @@ def _user_group_step(group: Any, given: dict[str, Any], seconds: float) -> list[
         "UserGroupIdsToRemove": [name for name in present if name not in named],
     }
 
-    def change(server: RedisServer) -> None:
-        users.enforce(server, users.users_of(group.backend, named))
+    def settle() -> None:
         group.user_group_ids, group.user_groups_pending = named, None
         group.tokens, group.auth_token_enabled = [], False
+
+    def change(server: RedisServer) -> None:
+        users.enforce(server, users.users_of(group.backend, named))
+        settle()
         if present:
             return
         # Who logged in with the token is let in as the user default, or not at all.
         disconnect(server)
 
-    return [Step("modifying", seconds, change)]
+    def beside_others(server: RedisServer) -> None:
+        users.admit(server, users.users_of(group.backend, named))
+        settle()
+
+    return [Step("modifying", seconds, change, beside_others)]
 
 
 def _token_step(group: Any, given: dict[str, Any], seconds: float) -> list[Step[RedisServer]]:

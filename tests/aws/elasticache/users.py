@@ -100,6 +100,13 @@ def enforce(server: RedisServer, users: list[Any] | None) -> None:
     server.clients = set(wanted) - {"default"}
 
 
+def admit(server: RedisServer, users: list[Any] | None) -> None:
+    """Let these users in, too, where a server is that of others as well; nobody is kept out of it."""
+    for user in users or []:
+        if server.command("ACL", "SETUSER", str(user.name), *_rules(user)[1:]) != "+OK":
+            raise RuntimeError(f"the shared redis refused the access string of user {user.name}")
+
+
 def users_of(backend: Any, names: list[str]) -> list[Any] | None:
     """The users of user groups; None without any group."""
     return [_user(backend, user) for name in names for user in group_of(backend, name).user_ids] if names else None
@@ -111,7 +118,8 @@ def _refresh(backend: Any, groups: list[UserGroup]) -> None:
     for replication_group in backend.replication_groups.values():
         if names & set(replication_group.user_group_ids) and replication_group.status not in ("creating", "deleting"):
             users = users_of(backend, replication_group.user_group_ids)
-            replication_group.backing.use(lambda server, users=users: enforce(server, users))
+            let_in = admit if replication_group.backing.shared else enforce
+            replication_group.backing.use(lambda server, let_in=let_in, users=users: let_in(server, users))
 
 
 def _passwords(self: Any) -> list[str] | None:

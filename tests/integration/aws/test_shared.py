@@ -80,6 +80,31 @@ def test_caches_share_a_server_that_takes_the_token_of_each(shared: Emulator) ->
     assert {each["CacheParameterGroup"]["ParameterApplyStatus"] for each in members} == {"in-sync"}
 
 
+def test_a_cache_that_shares_its_server_moves_to_users_and_keeps_nobody_out(shared: Emulator) -> None:
+    client, token = shared.client("elasticache"), "the-token-of-another-cache"
+    client.create_replication_group(ReplicationGroupId="mover", AuthToken=token, **GROUP)
+
+    def group() -> Any:
+        found = client.describe_replication_groups(ReplicationGroupId="mover")["ReplicationGroups"][0]
+        return found if found["Status"] == "available" else None
+
+    until(group)
+    access = {"Engine": "valkey", "AccessString": "on ~* &* +@all"}
+    client.create_user(UserId="mover-app", UserName="app", Passwords=["first-password-of-the-app"], **access)
+    client.create_user(UserId="mover-default", UserName="default", Passwords=[token], **access)
+    client.create_user_group(UserGroupId="movers", Engine="valkey", UserIds=["mover-app", "mover-default"])
+    change = {"UserGroupIdsToAdd": ["movers"], "AuthTokenUpdateStrategy": "DELETE", "ApplyImmediately": True}
+    client.modify_replication_group(ReplicationGroupId="mover", **change)
+    moved = until(lambda: found if (found := group()) and found.get("UserGroupIds") == ["movers"] else None)
+    assert not moved["AuthTokenEnabled"]
+    address = {"host": "127.0.0.1", "port": moved["NodeGroups"][0]["PrimaryEndpoint"]["Port"]}
+    client.modify_user(UserId="mover-app", Passwords=["second-password-of-the-app"])
+    client.modify_user_group(UserGroupId="movers", UserIdsToRemove=["mover-default"])
+    for login in ({"username": "app", "password": "second-password-of-the-app"}, {"password": token}):
+        with redis.Redis(ssl=True, ssl_cert_reqs="none", **address, **login) as cache:
+            assert cache.ping()
+
+
 def test_a_snapshot_is_a_record_without_the_data_of_all(shared: Emulator) -> None:
     rds = shared.client("rds")
     rds.create_db_instance(DBInstanceIdentifier="three", MasterUserPassword="password-of-three", **INSTANCE)
