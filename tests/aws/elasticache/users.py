@@ -84,8 +84,15 @@ def _check_members(backend: Any, engine: str, names: list[str]) -> None:
 
 
 def _rules(user: Any) -> list[str]:
-    secrets = [f">{password}" for password in user.passwords] or ["nopass"]
-    return ["reset", *(rule for rule in str(user.access_string).split() if rule not in _NEWER), *secrets]
+    return ["reset", *_access(user), *_secrets(user)]
+
+
+def _access(user: Any) -> list[str]:
+    return [rule for rule in str(user.access_string).split() if rule not in _NEWER]
+
+
+def _secrets(user: Any) -> list[str]:
+    return [f">{password}" for password in user.passwords] or ["nopass"]
 
 
 def enforce(server: RedisServer, users: list[Any] | None) -> None:
@@ -101,10 +108,15 @@ def enforce(server: RedisServer, users: list[Any] | None) -> None:
 
 
 def admit(server: RedisServer, users: list[Any] | None) -> None:
-    """Let these users in, too, where a server is that of others as well; nobody is kept out of it."""
+    """Let these users in, too, where a server is that of others as well; nobody is kept out of it.
+
+    The user default goes on doing everything there: it is that of the others' tokens.
+    """
     for user in users or []:
-        if server.command("ACL", "SETUSER", str(user.name), *_rules(user)[1:]) != "+OK":
-            raise RuntimeError(f"the shared redis refused the access string of user {user.name}")
+        name = str(user.name)
+        access = [] if name == "default" else ["resetkeys", "resetchannels", *_access(user)]
+        if server.command("ACL", "SETUSER", name, *access, *_secrets(user)) != "+OK":
+            raise RuntimeError(f"the shared redis refused the access string of user {name}")
 
 
 def users_of(backend: Any, names: list[str]) -> list[Any] | None:

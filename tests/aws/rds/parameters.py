@@ -65,9 +65,14 @@ def status(instance: Any) -> str:
     return "pending-reboot" if due else "in-sync"
 
 
+def in_name(instance: Any) -> None:
+    """Have an instance show the values that it would have after a reboot, where its server is that of others too."""
+    instance.in_force, instance.reboot_due = wanted(instance), False
+
+
 def start_with(server: PostgresServer, instance: Any) -> None:
     """Give a server that is about to start the values that its instance has then."""
-    instance.in_force, instance.reboot_due = wanted(instance), False
+    in_name(instance)
     _write(server, instance.in_force)
     server.next_start = tuple(
         f"{name}={value}" for name, value in _real(instance.in_force).items() if not PARAMETERS[name].dynamic

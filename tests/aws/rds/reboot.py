@@ -27,11 +27,17 @@ def install(estate: Estate) -> None:
                     parameters.start_with(server, instance)
                 server.restart()
 
+            def beside_others(server: PostgresServer) -> None:
+                if not failover:
+                    parameters.in_name(instance)
+
             def done() -> None:
                 if failover:
                     instance.availability_zone = instance.secondary_availability_zone
 
-            instance.backing.change(Step("rebooting", estate.settings.modify_seconds, restart), done=done)
+            instance.backing.change(
+                Step("rebooting", estate.settings.modify_seconds, restart, beside_others), done=done
+            )
         return ActionResult({"DBInstance": instance})
 
     put(RDSResponse, reboot_db_instance)

@@ -16,6 +16,8 @@ from tests.aws.rds.snapshots import taken
 from tests.aws.rds.storage import STRIPED
 from tests.backing import PostgresServer
 
+# Servers that all instances share are there already, with whatever is in them.
+_WHAT_ALL_SHARE = Origin(lambda server: None)
 # What a new instance has from the one its data comes from, unless the request says otherwise.
 _INHERITED = (
     "allocated_storage",
@@ -64,8 +66,7 @@ def inherited(operation: str, source: Any, asked: Any, known: tuple[str, ...]) -
 def _kept(estate: Estate, backend: Any, snapshot: Any) -> Origin:
     """The data of a snapshot; of an automated one, from the log of its instance."""
     if estate.settings.backing == "shared":
-        # The servers are there already, with whatever is in them.
-        return Origin(lambda server: None)
+        return _WHAT_ALL_SHARE
     copy: PostgresServer | None = snapshot.__dict__.get("copy")
     if copy is not None:
         return Origin(copy.copy_into)
@@ -116,7 +117,8 @@ def install(estate: Estate) -> None:
         )
         given = inherited("RestoreDBInstanceToPointInTime", source, overrides, known)
         given["db_instance_identifier"] = target_db_identifier
-        return make(estate, self, given, moments.moment(estate, source, at))
+        shared = estate.settings.backing == "shared"
+        return make(estate, self, given, _WHAT_ALL_SHARE if shared else moments.moment(estate, source, at))
 
     put(RDSBackend, restore_db_instance_from_db_snapshot)
     put(RDSBackend, restore_db_instance_to_point_in_time)

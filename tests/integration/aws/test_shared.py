@@ -89,7 +89,7 @@ def test_a_cache_that_shares_its_server_moves_to_users_and_keeps_nobody_out(shar
         return found if found["Status"] == "available" else None
 
     until(group)
-    access = {"Engine": "valkey", "AccessString": "on ~* &* +@all"}
+    access = {"Engine": "valkey", "AccessString": "on ~own:* &own:* -@all +ping +info"}
     client.create_user(UserId="mover-app", UserName="app", Passwords=["first-password-of-the-app"], **access)
     client.create_user(UserId="mover-default", UserName="default", Passwords=[token], **access)
     client.create_user_group(UserGroupId="movers", Engine="valkey", UserIds=["mover-app", "mover-default"])

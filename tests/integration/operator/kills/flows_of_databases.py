@@ -18,10 +18,11 @@ SETTLED = 150.0
 
 
 def with_snapshot(*types: str, **spec: Any) -> Callable[[Stage], None]:
-    """Deployed, with a manual snapshot of the database."""
+    """Deployed, with a manual snapshot of the database and the record of its drills, before which none is asked for."""
 
     def prepare(stage: Stage) -> None:
         deployed(*types, **spec)(stage)
+        eventually(lambda: stage.shop.find("configmaps", "demo-drill"))
         name = f"test-{stage.namespace}-demo"
         client = stage.aws.client("rds")
         client.create_db_snapshot(DBInstanceIdentifier=name, DBSnapshotIdentifier=f"{name}-by-hand")

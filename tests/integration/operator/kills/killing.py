@@ -48,7 +48,8 @@ READS_AGAIN = 3
 
 
 class Stage:
-    """A namespace in which one flow is run. `uids` are those of the resources made in it, in order."""
+    """A namespace in which one flow is run. `uids` are those of the resources made in it, in order; `noted` is what the
+    flow remembers of its beginning."""
 
     def __init__(self, control_plane: ControlPlane, aws: Emulator) -> None:
         self.namespace = f"kill-{uuid.uuid4().hex[:10]}"
@@ -57,6 +58,7 @@ class Stage:
         self.shop = Shop(control_plane, self.namespace)
         self.fleets = Fleets(control_plane, aws, self.namespace)
         self.uids: list[str] = []
+        self.noted = ""
         control_plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}})
 
     def deploy(self, **spec: Any) -> None:

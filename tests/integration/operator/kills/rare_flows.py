@@ -25,7 +25,9 @@ from tests.integration.operator.kills.more_flows import BACKUPS, CACHE_READY, OP
 from tracetrack_operator.aws.ownership import CLUSTER, NAME, NAMESPACE, tag_list, tags
 from tracetrack_operator.cache.elasticache.tokens import FORMER
 from tracetrack_operator.cache.elasticache.users import default_user_id
+from tracetrack_operator.engine.objects import annotations_of
 from tracetrack_operator.fleet.shared import MAX_POLICY_VERSIONS
+from tracetrack_operator.fleet.slices import THING_HASH
 
 TEST = "test"
 BOTH_READY = ("DatabaseReady", "CacheReady", "Synced")
@@ -38,28 +40,29 @@ RESTARTS = {"ParameterName": "rds.logical_replication", "ParameterValue": "1", "
 
 def from_a_moment(stage: Stage) -> None:
     source = {"pointInTime": {"instanceIdentifier": f"{stage.namespace}-theirs"}}
-    stage.deploy(database={**RDS, "restoreFrom": source})
+    stage.deploy(database={**RDS, "rds": {**RDS["rds"], "databaseName": "warehouse"}, "restoreFrom": source})
 
 
 def with_parameters(stage: Stage) -> None:
-    """Of a group of its own, in a maintenance window that is open."""
-    name = f"{stage.namespace}-own"
-    stage.aws.client("rds").create_db_parameter_group(
-        DBParameterGroupName=name, DBParameterGroupFamily="postgres17", Description="own"
-    )
-    own = {**RDS, "rds": {**RDS["rds"], "parameterGroupName": name, "backupWindow": BACKUPS}}
+    """Of a group of its own, in a maintenance window that is open, and beside another group."""
+    client = stage.aws.client("rds")
+    for name in ("own", "other"):
+        group = {"DBParameterGroupName": f"{stage.namespace}-{name}"}
+        client.create_db_parameter_group(**group, DBParameterGroupFamily="postgres17", Description=name)
+    client.modify_db_parameter_group(**group, Parameters=[RESTARTS])
+    own = {**RDS, "rds": {**RDS["rds"], "parameterGroupName": f"{stage.namespace}-own", "backupWindow": BACKUPS}}
     deployed("DatabaseReady", "Synced", database=own, maintenanceWindow=OPEN)(stage)
 
 
-def with_a_parameter_that_waits(stage: Stage) -> None:
-    group = {"DBParameterGroupName": f"{stage.namespace}-own"}
-    stage.aws.client("rds").modify_db_parameter_group(**group, Parameters=[RESTARTS])
+def with_the_other_group(stage: Stage) -> None:
+    stage.shop.change(*DEMO, database={"rds": {"parameterGroupName": f"{stage.namespace}-other"}})
 
 
 def restarted(stage: Stage) -> None:
     bound("DatabaseReady", "Synced")(stage)
     (found,) = stage.aws.client("rds").describe_db_instances(DBInstanceIdentifier=of(stage))["DBInstances"]
-    assert [each["ParameterApplyStatus"] for each in found["DBParameterGroups"]] == ["in-sync"]
+    told = [(each["DBParameterGroupName"], each["ParameterApplyStatus"]) for each in found["DBParameterGroups"]]
+    assert told == [(f"{stage.namespace}-other", "in-sync")], told
 
 
 def of(stage: Stage) -> str:
@@ -109,15 +112,21 @@ def rotated_user(stage: Stage) -> None:
     assert FORMER not in stage.shop.secret("demo-cache-credentials")
 
 
+def thing_hash(stage: Stage) -> str:
+    """Of the type and attributes that the fleet's things have; "" while they are being changed."""
+    found = json.loads(stage.fleets.kubectl("get", "scannerslice", "lucknow-0", "-o", "json"))
+    return annotations_of(found).get(THING_HASH, "")
+
+
 def with_new_attributes(stage: Stage) -> None:
+    stage.noted = thing_hash(stage)
     stage.fleets.patch("lucknow", {"attributes": {"site": "elsewhere"}})
 
 
 def reshaped(stage: Stage) -> None:
     provisioned(2)(stage)
-    things = stage.aws.client("iot").list_things()["things"]
-    mine = [each["attributes"].get("site") for each in things if stage.namespace in each["thingName"]]
-    assert mine == ["elsewhere"] * 2, mine
+    # AWS isn't asked: while the world stands still, it answers nobody. What the things have is compared at the end.
+    assert thing_hash(stage) not in ("", stage.noted)
 
 
 def with_a_policy_of_all_versions(stage: Stage) -> None:
@@ -177,7 +186,7 @@ RARE_FLOWS = (
     Flow(
         "restart for parameters",
         prepare=with_parameters,
-        act=with_a_parameter_that_waits,
+        act=with_the_other_group,
         done=restarted,
         drive=nudge(*DEMO),
     ),
