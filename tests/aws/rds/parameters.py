@@ -65,14 +65,14 @@ def status(instance: Any) -> str:
     return "pending-reboot" if due else "in-sync"
 
 
-def in_name(instance: Any) -> None:
-    """Have an instance show the values that it would have after a reboot, where its server is that of others too."""
+def come_into_force(instance: Any) -> None:
+    """Have an instance show all values of its group as in force, as after a reboot; no server is told."""
     instance.in_force, instance.reboot_due = wanted(instance), False
 
 
 def start_with(server: PostgresServer, instance: Any) -> None:
     """Give a server that is about to start the values that its instance has then."""
-    in_name(instance)
+    come_into_force(instance)
     _write(server, instance.in_force)
     server.next_start = tuple(
         f"{name}={value}" for name, value in _real(instance.in_force).items() if not PARAMETERS[name].dynamic

@@ -29,7 +29,7 @@ def install(estate: Estate) -> None:
 
             def beside_others(server: PostgresServer) -> None:
                 if not failover:
-                    parameters.in_name(instance)
+                    parameters.come_into_force(instance)
 
             def done() -> None:
                 if failover:

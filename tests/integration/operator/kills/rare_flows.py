@@ -114,7 +114,8 @@ def rotated_user(stage: Stage) -> None:
 
 def thing_hash(stage: Stage) -> str:
     """Of the type and attributes that the fleet's things have; "" while they are being changed."""
-    found = json.loads(stage.fleets.kubectl("get", "scannerslice", "lucknow-0", "-o", "json"))
+    found = stage.fleets.slice("lucknow-0")
+    assert found is not None
     return annotations_of(found).get(THING_HASH, "")
 
 
