@@ -49,6 +49,7 @@ class Faults:
         code: str | None = None,
         status: int | None = None,
         match: dict[str, Any] | None = None,
+        caller: str = "",
         about: Sequence[str] = (),
         skip: int = 0,
         freeze: bool = False,
@@ -58,14 +59,14 @@ class Faults:
 
         throttle and error answer without executing; lost executes and drops the connection; latency waits `seconds`
         first; hold-before and hold-after stop the call, see `Emulator.held`. `match` narrows to calls with these
-        parameters, `about` to those with one of these texts in a parameter, `probability` (0-1) to some of them;
-        `skip` lets so many pass first. `freeze`, of a hold: every later call, about the same, is held as well, before
-        it is executed.
+        parameters, `caller` to those signed with this access key, `about` to those with one of these texts in a
+        parameter, `probability` (0-1) to some of them; `skip` lets so many pass first. `freeze`, of a hold: every later
+        call, of the same caller and about the same, is held as well, before it is executed.
         """
         rule = {
             **{"service": service, "operation": operation, "kind": kind, "times": times, "probability": probability},
             **{"seconds": seconds, "code": code, "status": status, "match": match or {}},
-            **{"about": list(about), "skip": skip, "freeze": freeze},
+            **{"caller": caller, "about": list(about), "skip": skip, "freeze": freeze},
         }
         return int(self._emulator.control("POST", "faults", rule)["id"])
 
@@ -197,9 +198,9 @@ class Emulator:
     def calls(
         self, service: str | None = None, operation: str | None = None, *, changing: bool = False
     ) -> list[dict[str, Any]]:
-        """The calls since the last reset, oldest first: service, operation, region, time (epoch seconds), duration
-        (seconds), status (0 until it is answered), error (code or None), fault (kind or None), params (short ones that
-        are no secret). With `changing`, only those that aren't reads."""
+        """The calls since the last reset, oldest first: service, operation, region, caller (access key), time (epoch
+        seconds), duration (seconds), status (0 until it is answered), error (code or None), fault (kind or None),
+        params (short ones that are no secret). With `changing`, only those that aren't reads."""
         asked = {"service": service or "", "operation": operation or "", "changing": int(changing)}
         return list(self.control("GET", f"calls?{urlencode(asked)}"))
 

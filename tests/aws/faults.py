@@ -44,8 +44,9 @@ _SECRETS = ("password", "secretstring", "secretbinary", "authtoken", "token", "k
 class Fault:
     """One rule; `times` None means always, `match` compares parameters of the call by equality.
 
-    `about`: only calls with one of these texts in a parameter. `skip`: that many calls pass first. `freeze`, of a
-    hold: from when it holds a call, every later one (only those `about` the same) is held before it is executed.
+    `caller`: only calls signed with this access key. `about`: only calls with one of these texts in a parameter.
+    `skip`: that many calls pass first. `freeze`, of a hold: from when it holds a call, every later one (only those of
+    the `caller` and `about` the same) is held before it is executed.
     """
 
     service: str
@@ -57,6 +58,7 @@ class Fault:
     code: str | None = None
     status: int | None = None
     match: dict[str, Any] = field(default_factory=dict)
+    caller: str = ""
     about: list[str] = field(default_factory=list)
     skip: int = 0
     freeze: bool = False
@@ -64,17 +66,18 @@ class Fault:
     fired: int = 0
     passed: int = 0
 
-    def concerns(self, params: Mapping[str, Any]) -> bool:
-        """Whether a call with these parameters is one of those `about` which the rule is."""
+    def concerns(self, caller: str, params: Mapping[str, Any]) -> bool:
+        """Whether a call with these parameters is of the rule's caller, and one of those `about` which the rule is."""
         texts = [value for value in params.values() if isinstance(value, str)]
-        return not self.about or any(about in text for about in self.about for text in texts)
+        about = not self.about or any(about in text for about in self.about for text in texts)
+        return about and self.caller in ("", caller)
 
-    def applies(self, service: str, operation: str, params: Mapping[str, Any]) -> bool:
+    def applies(self, service: str, operation: str, caller: str, params: Mapping[str, Any]) -> bool:
         if self.service not in ("*", service) or self.operation not in ("*", operation):
             return False
         if self.times is not None and self.fired >= self.times:
             return False
-        if any(params.get(name) != value for name, value in self.match.items()) or not self.concerns(params):
+        if any(params.get(name) != value for name, value in self.match.items()) or not self.concerns(caller, params):
             return False
         return self.probability is None or random.random() < self.probability
 
@@ -102,9 +105,9 @@ class Faults:
         self.rules.append(fault)
         return fault
 
-    def pick(self, service: str, operation: str, params: Mapping[str, Any]) -> Fault | None:
+    def pick(self, service: str, operation: str, caller: str, params: Mapping[str, Any]) -> Fault | None:
         for fault in self.rules:
-            if fault.applies(service, operation, params):
+            if fault.applies(service, operation, caller, params):
                 if fault.passed < fault.skip:
                     fault.passed += 1
                     continue
@@ -112,9 +115,10 @@ class Faults:
                 return fault
         return None
 
-    def freezing(self, params: Mapping[str, Any]) -> Fault | None:
-        """The hold that has frozen what a call with these parameters is about."""
-        return next((fault for fault in self.rules if fault.freeze and fault.fired and fault.concerns(params)), None)
+    def freezing(self, caller: str, params: Mapping[str, Any]) -> Fault | None:
+        """The hold that has frozen what this caller asks with these parameters."""
+        holds = (fault for fault in self.rules if fault.freeze and fault.fired)
+        return next((fault for fault in holds if fault.concerns(caller, params)), None)
 
     def end_holds(self) -> None:
         """Hold no further call."""
@@ -159,11 +163,13 @@ def is_hidden(name: str) -> bool:
 
 @dataclass
 class Record:
-    """One call: `time` in epoch seconds, `duration` in seconds, `params` the short ones that are no secret."""
+    """One call: `time` in epoch seconds, `duration` in seconds, `params` the short ones that are no secret; `caller`
+    is the access key that signed it."""
 
     service: str
     operation: str
     region: str
+    caller: str
     time: float
     duration: float = 0.0
     status: int = 0

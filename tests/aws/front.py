@@ -53,10 +53,11 @@ class Front:
         began = time.time()
         call = protocol.decode(request.method, url, headers, body)
         params = _told(call)
-        record = Record(call.service, call.operation, call.region, began, params=_shown(params))
+        caller = protocol.caller(headers)
+        record = Record(call.service, call.operation, call.region, caller, began, params=_shown(params))
         self.journal.calls.append(record)
-        frozen = self.faults.freezing(params)
-        fault = frozen or self.faults.pick(call.service, call.operation, params)
+        frozen = self.faults.freezing(caller, params)
+        fault = frozen or self.faults.pick(call.service, call.operation, caller, params)
         held: HeldCall | None = None
         try:
             if fault and (frozen or fault.kind == "hold-before"):
@@ -65,7 +66,7 @@ class Front:
                 if not await held.decision:
                     record.status, record.error = 499, "Dropped"
                     return _cut_off(request)
-            held_to = call.model is not None and protocol.caller(headers) == CALLER
+            held_to = call.model is not None and caller == CALLER
             needed = self.rights.needed(call) if held_to else []
             status, answer_headers, answer = await self._answer(call, fault, request.method, url, headers, body)
             if status < 300:

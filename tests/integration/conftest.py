@@ -18,7 +18,7 @@ OPERATOR = Path(__file__).parent / "operator"
 CONTROL_PLANE = pytest.StashKey[ControlPlane]()
 OPERATOR_PROCESS = pytest.StashKey[OperatorProcess]()
 KILLED = "killed"
-"""Of a test that kills the operator: at how many moments, and in how many seconds."""
+"""Of a test that kills the operator: at how many moments, from when and until when, in seconds since the epoch."""
 
 
 @pytest.fixture(scope="session")
@@ -71,17 +71,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How long the operator was killed in each file: a file is one worker's, so they go beside each other."""
-    found: dict[str, list[tuple[int, float]]] = {}
+    """How often and how long the operator was killed, by all workers together."""
+    found: list[tuple[int, float, float]] = []
     for report in (each for reports in terminalreporter.stats.values() for each in reports):
         properties = dict(getattr(report, "user_properties", ())) if getattr(report, "when", "") == "call" else {}
         if KILLED in properties:
-            found.setdefault(Path(report.location[0]).name, []).append(properties[KILLED])
-    for name, killed in sorted(found.items()):
-        moments, seconds = (sum(each) for each in zip(*killed, strict=True))
-        terminalreporter.line(
-            f"{name}: the operator killed at {moments} moments of {len(killed)} flows: {seconds:.0f} s"
-        )
+            found.append(properties[KILLED])
+    if found:
+        moments, began, ended = zip(*found, strict=True)
+        flows = "one flow" if len(found) == 1 else f"{len(found)} flows"
+        told = f"at {sum(moments)} moments of {flows} in {max(ended) - min(began):.0f} s"
+        terminalreporter.line(f"The operator was killed {told}.")
 
 
 def _whole(config: pytest.Config) -> bool:

@@ -97,6 +97,21 @@ def test_what_comes_later_about_the_same_is_frozen(aws: Emulator, iot: Any, back
     assert aws.faults.rules() == []
 
 
+def test_only_the_caller_of_a_rule_is_held(aws: Emulator, iot: Any, background: ThreadPoolExecutor) -> None:
+    theirs = {"aws_access_key_id": "theirs", "aws_secret_access_key": "theirs"}
+    other = aws.client("iot", config=ONCE, **theirs)
+    rule = aws.faults.add("iot", "CreateThing", kind="hold-before", caller="theirs", freeze=True)
+    iot.create_thing(thingName="ours-1")
+    stopped = create(background, other, "another")
+    assert [call.params["thingName"] for call in aws.held.wait(rule)] == ["another"]
+    iot.create_thing(thingName="ours-2")
+    aws.held.drop()
+    with pytest.raises(CUT_OFF):
+        stopped.result(10)
+    assert sorted(things(aws)) == ["ours-1", "ours-2"]
+    assert [call["caller"] for call in aws.calls("iot", "CreateThing")] == ["emulator", "theirs", "emulator"]
+
+
 def test_a_certificate_is_about_whom_it_is_asked_for(aws: Emulator, iot: Any, background: ThreadPoolExecutor) -> None:
     request, _ = signing_request()
     rule = aws.faults.add("iot", "*", kind="hold-before", about=["scanner"])

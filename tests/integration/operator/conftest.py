@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from tests.integration.operator.fleets import Fleets
 
 LONGEST = (
-    "test_kills.py",
-    "test_kills_at_deletion.py",
+    "test_some_deletions.py",
+    "test_some_fleets.py",
+    "test_some_deployments.py",
+    "test_some_fleet_deletions.py",
     "test_fleet_scale.py",
     "test_fleet.py",
     "test_fleet_kills.py",

@@ -23,7 +23,7 @@ def quick(operator: OperatorProcess) -> Iterator[OperatorProcess]:
 
 
 def test_killed_amid_provisioning(fleets: Fleets, operator: OperatorProcess) -> None:
-    """Amid many at once; `test_kills.py` kills at each call of a few."""
+    """Amid many at once; `kills/` kills at each call of a few."""
     fleets.create(replicas=20)
     eventually(lambda: fleets.calls()["CreateCertificateFromCsr"] >= 9, interval=0.005)
     operator.kill()

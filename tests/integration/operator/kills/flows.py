@@ -128,6 +128,8 @@ MAKING = (
         ),
         done=bound("DatabaseReady", "CacheReady", "Synced"),
     ),
+)
+FLEETS = (
     Flow("fleet create", act=fleet(2), done=provisioned(2)),
     Flow(
         "fleet scale down",
@@ -148,6 +150,8 @@ DELETIONS = (
         done=gone(*DEMO),
         drive=nudge(*DEMO),
     ),
+)
+FLEET_DELETIONS = (
     Flow(
         "fleet delete",
         prepare=with_fleet(2),

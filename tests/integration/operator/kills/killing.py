@@ -6,7 +6,8 @@ own, the world is stopped at the point, the operator killed and started again, a
 to be the end it came to undisturbed: no object more in all of AWS, none less, none otherwise.
 
 Several points share one kill where the call names what it is about: each namespace stops at its own point, and nothing
-goes on there until all have stopped. A call that is about the whole account stops everything, and is killed at alone.
+goes on there until all have stopped. A call that is about the whole account stops everything that the
+operator asks, and is killed at alone.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ CALM_SECONDS = 0.6
 LOOK_SECONDS = 0.25
 """Between two looks at six namespaces at once: more of them cost more than the flows themselves."""
 NUDGE_SECONDS = 1.0
+KILLED_ONE = "killed-operator"
+"""Its access key: of all who ask AWS only its calls are recorded and stopped."""
 NEVER_CAME = "the call never came"
 READS_AGAIN = 3
 """Whether something is read once more before the end of a flow depends on when it was read last."""
@@ -123,7 +126,8 @@ def nothing(_: Stage) -> None:
 @dataclass(frozen=True)
 class Flow:
     """`act` begins it and returns at once; `done` raises AssertionError until it has come to its end. `prepare` brings
-    about what it begins with, and waits for that. `drive` is what goes on outside meanwhile: called each second.
+    about what it begins with, and waits for that. `drive` is what goes on outside meanwhile: called each second. All of
+    them may ask AWS, as a person does who isn't stopped with the operator.
     """
 
     name: str
@@ -273,6 +277,7 @@ class Killing:
             point.call.service,
             point.call.operation,
             kind="hold-before" if point.moment == "before" else "hold-after",
+            caller=KILLED_ONE,
             about=about if point.call.own else (),
             skip=point.call.nth - 1,
             freeze=True,
@@ -362,9 +367,11 @@ def _reads(operation: str) -> bool:
 
 
 def calls_to_kill_at(calls: Iterable[dict[str, Any]], about: Sequence[str]) -> Iterator[Call]:
-    """The calls to kill at: each that changes something, and the first of each read."""
+    """The operator's calls to kill at: each that changes something, and the first of each read."""
     counts: Counter[tuple[str, str, bool]] = Counter()
     for call in calls:
+        if call["caller"] != KILLED_ONE:
+            continue
         texts = [value for value in call["params"].values() if isinstance(value, str)]
         own = any(name in text for name in about for text in texts)
         key = (call["service"], call["operation"], own)

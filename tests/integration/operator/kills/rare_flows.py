@@ -24,7 +24,7 @@ from tests.integration.operator.kills.killing import Flow, Stage
 from tests.integration.operator.kills.more_flows import BACKUPS, CACHE_READY, OPEN, USERS
 from tracetrack_operator.aws.ownership import CLUSTER, NAME, NAMESPACE, tag_list, tags
 from tracetrack_operator.cache.elasticache.tokens import FORMER
-from tracetrack_operator.cache.elasticache.users import default_user_id
+from tracetrack_operator.cache.elasticache.users import default_user_id, user_id
 from tracetrack_operator.engine.objects import annotations_of
 from tracetrack_operator.fleet.shared import MAX_POLICY_VERSIONS
 from tracetrack_operator.fleet.slices import THING_HASH
@@ -112,6 +112,27 @@ def rotated_user(stage: Stage) -> None:
     assert FORMER not in stage.shop.secret("demo-cache-credentials")
 
 
+def with_users_and_another(stage: Stage) -> None:
+    deployed(*CACHE_READY, cache=USERS)(stage)
+    access = {"UserName": "theirs", "AccessString": "on ~* +@all", "Passwords": ["a-password-of-theirs"]}
+    stage.aws.client("elasticache").create_user(UserId=theirs(stage), Engine="valkey", **access)
+
+
+def theirs(stage: Stage) -> str:
+    return f"{stage.namespace}-theirs"
+
+
+def let_another_in(stage: Stage) -> None:
+    stage.aws.client("elasticache").modify_user_group(UserGroupId=of(stage), UserIdsToAdd=[theirs(stage)])
+
+
+def by_itself_again(stage: Stage) -> None:
+    bound(*CACHE_READY)(stage)
+    found = stage.aws.client("elasticache").describe_user_groups(UserGroupId=of(stage))
+    (group,) = found["UserGroups"]
+    assert group["UserIds"] == [user_id(of(stage))], group["UserIds"]
+
+
 def thing_hash(stage: Stage) -> str:
     """Of the type and attributes that the fleet's things have; "" while they are being changed."""
     found = stage.fleets.slice("lucknow-0")
@@ -126,7 +147,6 @@ def with_new_attributes(stage: Stage) -> None:
 
 def reshaped(stage: Stage) -> None:
     provisioned(2)(stage)
-    # AWS isn't asked: while the world stands still, it answers nobody. What the things have is compared at the end.
     assert thing_hash(stage) not in ("", stage.noted)
 
 
@@ -205,6 +225,13 @@ RARE_FLOWS = (
         prepare=deployed(*CACHE_READY, cache=USERS),
         act=lambda stage: stage.annotate(rotate="1"),
         done=rotated_user,
+        drive=nudge(*DEMO),
+    ),
+    Flow(
+        "another user let in by hand",
+        prepare=with_users_and_another,
+        act=let_another_in,
+        done=by_itself_again,
         drive=nudge(*DEMO),
     ),
     Flow("fleet given other attributes", prepare=with_fleet(2), act=with_new_attributes, done=reshaped),

@@ -6,14 +6,14 @@ import pytest
 from botocore import xform_name
 
 from tests.integration.operator.kills.conftest import Judge, by_flow
-from tests.integration.operator.kills.flows import ALONE, DELETIONS, MAKING
+from tests.integration.operator.kills.flows import ALONE, DELETIONS, FLEET_DELETIONS, FLEETS, MAKING
 from tests.integration.operator.kills.flows_of_databases import DATABASE_FLOWS
-from tests.integration.operator.kills.killing import Flow, Killing, Sample, all_points
+from tests.integration.operator.kills.killing import Flow, Killing, all_points
 from tests.integration.operator.kills.more_flows import MORE_FLOWS
 from tests.integration.operator.kills.rare_flows import RARE_FLOWS
 from tracetrack_operator.aws.calls import CALLS
 
-FLOWS = (*ALONE, *MAKING, *DELETIONS, *MORE_FLOWS, *DATABASE_FLOWS, *RARE_FLOWS)
+FLOWS = (*ALONE, *MAKING, *FLEETS, *DELETIONS, *FLEET_DELETIONS, *MORE_FLOWS, *DATABASE_FLOWS, *RARE_FLOWS)
 _AFTER_A_KILL = "asked only where a kill or a person left something, as in test_fleet_kills"
 KILLED_ELSEWHERE: dict[tuple[str, str], str] = {
     ("iot", "list_certificates"): _AFTER_A_KILL,
@@ -21,11 +21,6 @@ KILLED_ELSEWHERE: dict[tuple[str, str], str] = {
     ("iot", "list_thing_principals"): _AFTER_A_KILL,
 }
 """Calls that no flow makes undisturbed, and why."""
-
-
-@by_flow(MAKING)
-def test_killed_at_each_call(flow: Flow, judge: Judge, sample: Sample) -> None:
-    judge(flow, sample)
 
 
 @pytest.mark.kill

@@ -1,0 +1,15 @@
+"""Killed at each call once while a deployment goes.
+
+Files of their own go beside each other, since a file is one worker's.
+"""
+
+from __future__ import annotations
+
+from tests.integration.operator.kills.conftest import Judge, by_flow
+from tests.integration.operator.kills.flows import DELETIONS
+from tests.integration.operator.kills.killing import Flow, Sample
+
+
+@by_flow(DELETIONS)
+def test_killed_at_each_call(flow: Flow, judge: Judge, sample: Sample) -> None:
+    judge(flow, sample)

@@ -1,0 +1,15 @@
+"""Killed at each call once while a deployment is made and changed.
+
+Files of their own go beside each other, since a file is one worker's.
+"""
+
+from __future__ import annotations
+
+from tests.integration.operator.kills.conftest import Judge, by_flow
+from tests.integration.operator.kills.flows import MAKING
+from tests.integration.operator.kills.killing import Flow, Sample
+
+
+@by_flow(MAKING)
+def test_killed_at_each_call(flow: Flow, judge: Judge, sample: Sample) -> None:
+    judge(flow, sample)
