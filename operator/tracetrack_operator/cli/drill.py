@@ -8,6 +8,7 @@ from typing import Any
 
 from ..api.constants import DRILL
 from ..engine.objects import Object
+from . import conditions
 from .cluster import Cluster
 from .errors import CliError
 from .request import new_value
@@ -29,6 +30,12 @@ def of(owner: Object) -> dict[str, Any]:
         )
     if spec.get("suspend"):
         raise CliError(f"{metadata['name']} is paused: resume it first.")
+    if conditions.one(owner, conditions.DRILL) is None:
+        # A request that is there before the operator's record is taken for one of earlier days.
+        raise CliError(
+            f"the operator hasn't taken up spec.database.drill of {metadata['name']} yet, and would not see this "
+            "request: ask again in a few seconds."
+        )
     told = ((owner.get("status") or {}).get("database") or {}).get("drill") or {}
     running = told.get("running")
     if running:

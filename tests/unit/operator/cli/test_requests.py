@@ -20,13 +20,16 @@ ELASTICACHE = {"provider": "ElastiCache"}
 BOUND = {"management": "Bound", "instanceIdentifier": "theirs", "credentialsSecretRef": {"name": "login"}}
 
 
+SEEN = {"conditions": [{"type": "DrillPassed", "status": "Unknown", "reason": "DrillNotRun"}]}
+
+
 def deployment(database: dict[str, Any], status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
     return {**owner({"database": database, "cache": ELASTICACHE, **spec}), "status": status or {}}
 
 
 def test_a_drill_is_asked_for_where_one_would_come_of_it() -> None:
     last = {"startedAt": "2026-11-22T03:00:00Z", "result": "Passed", "message": "Fine."}
-    found = drill.of(deployment({**RDS, "drill": {}}, {"database": {"drill": {"lastRun": last}}}))
+    found = drill.of(deployment({**RDS, "drill": {}}, {"database": {"drill": {"lastRun": last}}, **SEEN}))
     assert "The last one, of 2026-11-22T03:00:00Z: Passed. Fine." in drill.text(found)
 
 
@@ -35,10 +38,11 @@ def test_a_drill_is_asked_for_where_one_would_come_of_it() -> None:
     [
         (deployment(RDS), "set spec.database.drill"),
         (deployment({**RDS, "drill": {}}, suspend=True), "resume it first"),
+        (deployment({**RDS, "drill": {}}), "hasn't taken up spec.database.drill of demo yet"),
         (
             deployment(
                 {**RDS, "drill": {}},
-                {"database": {"drill": {"running": {"startedAt": "now", "step": "it is creating"}}}},
+                {"database": {"drill": {"running": {"startedAt": "now", "step": "it is creating"}}}, **SEEN},
             ),
             "runs since now: it is creating",
         ),
