@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from tests.integration.operator.endstate import difference, normal, of_namespace
-from tests.integration.operator.kills.killing import Call, Sample, all_points, calls_to_kill_at
+from tests.integration.operator.kills.killing import KILLED_ONE, Call, Sample, all_points, calls_to_kill_at
 from tracetrack_operator.fleet import keys
 
 KEYS = [keys.private_key() for _ in range(2)]
@@ -59,14 +59,15 @@ def test_what_another_namespace_has_is_its_own() -> None:
 
 
 def test_each_change_is_a_point_and_of_the_reads_the_first() -> None:
-    def call(operation: str, **params: str) -> dict[str, Any]:
-        return {"service": "iot", "operation": operation, "params": params}
+    def call(operation: str, caller: str = KILLED_ONE, **params: str) -> dict[str, Any]:
+        return {"service": "iot", "operation": operation, "caller": caller, "params": params}
 
     calls = [
         call("DescribeThing", thingName="test_kill-1_a"),
         call("CreateThing", thingName="test_kill-1_a"),
         call("DescribeThing", thingName="test_kill-1_b"),
         call("CreateThing", thingName="test_kill-1_b"),
+        call("CreateThing", "a person", thingName="test_kill-1_c"),
         call("ListThings"),
         call("DeleteCertificate", certificateId="c1"),
     ]
