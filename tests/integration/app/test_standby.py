@@ -69,10 +69,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with PostgresServer() as primary, RedisServer() as redis:
         primary.sql("create role app login password 'app-password'")
         primary.sql("create database reports owner app")
-        told = ("log_statement=all", "log_line_prefix=<%a> ", "max_standby_streaming_delay=100ms")
-        standby = primary.standby(settings=told)
+        standby = primary.standby(settings=("log_statement=all", "log_line_prefix=<%a> "))
         try:
             standby.start()
+            _wait_for_readers(standby, "100ms")
             environment = conftest._environment(conftest._as_app(primary, "reports"), redis, conftest._fleets(folder))
             environment |= {"TRACETRACK_LOGIN_LIMIT": "500", "TRACETRACK_ADDRESS_LOGIN_LIMIT": "500"}
             environment["DATABASE_REPLICA_URL"] = conftest._as_app(standby, "reports")
@@ -83,6 +83,20 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
                 yield Stage(primary, standby, a, b, near)
         finally:
             standby.close()
+
+
+def _wait_for_readers(standby: PostgresServer, delay: str) -> None:
+    """What the standby replays waits so long for what is read there, before it breaks that off."""
+    standby.sql(f"alter system set max_standby_streaming_delay = '{delay}'")
+    standby.sql("select pg_reload_conf()")
+
+
+@pytest.fixture
+def undisturbed(stage: Stage) -> Iterator[None]:
+    """Nothing that is read from the standby conflicts with what it replays, as an autovacuum of the primary."""
+    _wait_for_readers(stage.standby, "-1")
+    yield
+    _wait_for_readers(stage.standby, "100ms")
 
 
 async def until(what: Callable[[], Awaitable[Any]], seconds: float = 30.0) -> None:
@@ -422,6 +436,7 @@ async def test_the_command_exports_from_it(stage: Stage) -> None:
     assert any("FROM bags" in line for line in stage.read_there(since, "tracetrack"))
 
 
+@pytest.mark.usefixtures("undisturbed")
 async def test_an_export_by_the_command_that_breaks_off_there_begins_anew_on_the_primary(
     stage: Stage, tmp_path: Path
 ) -> None:
