@@ -119,8 +119,9 @@ def _fetch() -> None:
         try:
             golang.kubernetes()
             golang.addons()
-        finally:
+        except BaseException:
             pool.shutdown(cancel_futures=True)
+            raise
         python.result()
         for system in systems:
             system.result()
