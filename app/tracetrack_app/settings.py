@@ -62,6 +62,10 @@ class CacheSettings:
         parts = urlsplit(self.url)
         return f"{parts.hostname}:{parts.port or 6379}"
 
+    def tls(self) -> ssl.SSLContext | None:
+        """What a connection is encrypted with; None for one in the clear."""
+        return ssl.create_default_context(cafile=self.ca_file) if self.url.startswith("rediss:") else None
+
 
 @dataclass(frozen=True, slots=True)
 class MailSettings:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+NAME = "tracetrack-control-plane"
 _LIFETIME = datetime.timedelta(days=2)
 
 
@@ -41,7 +42,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._key = write_key(folder / "ca.key")
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tracetrack-control-plane")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
         self.certificate = folder / "ca.crt"
         builder = self._builder(self._name, self._key.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

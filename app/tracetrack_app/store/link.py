@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -55,12 +54,11 @@ class Link(asyncio.Protocol):
         Raises LinkLostError or ReplyError.
         """
         parts = urlsplit(settings.url)
-        context = ssl.create_default_context(cafile=settings.ca_file) if parts.scheme == "rediss" else None
         link: Link | None = None
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT):
                 _, link = await asyncio.get_running_loop().create_connection(
-                    lambda: cls(pushed, lost), parts.hostname or "", parts.port or 6379, ssl=context
+                    lambda: cls(pushed, lost), parts.hostname or "", parts.port or 6379, ssl=settings.tls()
                 )
                 link.where = settings.where
                 await link.send("HELLO", "3", *_login(settings), "SETNAME", "tracetrack")

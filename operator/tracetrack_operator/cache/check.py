@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from redis.asyncio import Redis, SSLConnection
@@ -16,17 +15,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from ..api.conditions import Reason
 from ..dependencies.binding import Binding, CacheBinding, endpoint
 from ..dependencies.checks import CheckResult
+from ..dependencies.tls import trusting
 
 SECONDS = 5.0
-
-
-@lru_cache(maxsize=16)
-def _tls_context(authorities: str) -> ssl.SSLContext:
-    """One for all with the same authorities: to read the system's takes 40 ms, in which the event loop stands still."""
-    context = ssl.create_default_context()
-    if authorities:
-        context.load_verify_locations(cadata=authorities)
-    return context
 
 
 class _Connection(SSLConnection):
@@ -34,7 +25,7 @@ class _Connection(SSLConnection):
 
     def __init__(self, ssl_ca_data: str | None = None, **given: Any) -> None:
         super().__init__(ssl_ca_data=ssl_ca_data, **given)
-        self.ssl_context.context = _tls_context(ssl_ca_data or "")
+        self.ssl_context.context = trusting(ssl_ca_data or "")
 
 
 async def check_cache(binding: Binding) -> CheckResult:

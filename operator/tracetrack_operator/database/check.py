@@ -4,7 +4,6 @@ import asyncio
 import ssl
 import struct
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -12,6 +11,7 @@ import asyncpg
 from ..api.conditions import Reason
 from ..dependencies.binding import Binding, DatabaseBinding, endpoint
 from ..dependencies.checks import CheckResult
+from ..dependencies.tls import trusting, unverified
 
 SECONDS = 5.0
 PLAIN_SECONDS = 2.0
@@ -109,18 +109,9 @@ async def _ask(binding: DatabaseBinding) -> CheckResult:
 
 
 def _context(binding: DatabaseBinding) -> ssl.SSLContext | bool:
-    return _tls_context(binding.sslmode, binding.ca_crt) if binding.sslmode != "disable" else False
-
-
-@lru_cache(maxsize=16)
-def _tls_context(sslmode: str, authorities: str) -> ssl.SSLContext:
-    """Reading the hundred authorities of RDS takes longer than a connection does."""
-    if sslmode == "verify-full":
-        return ssl.create_default_context(cadata=authorities or None)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+    if binding.sslmode == "disable":
+        return False
+    return trusting(binding.ca_crt) if binding.sslmode == "verify-full" else unverified()
 
 
 def _tls(where: str, problem: str) -> CheckResult:
