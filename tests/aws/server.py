@@ -17,6 +17,8 @@ os.environ.update(
     {
         "DOCKER_HOST": "tcp://127.0.0.1:1",
         "MOTO_CALL_RESET_API": "false",
+        # Read anew for each account: nobody asks for machine images.
+        "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
         "AWS_ACCESS_KEY_ID": "emulator",
         "AWS_SECRET_ACCESS_KEY": "emulator",
         "AWS_EC2_METADATA_DISABLED": "true",
