@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ..engine.errors import ReconcileError
+from .calls import CALLS, pace
 from .client import AwsPort
 from .listing import Item, Listing
 from .ownership import NAME, NAMESPACE, tag_map
@@ -14,7 +15,10 @@ from .tags import CacheTags, Tags
 
 logger = logging.getLogger(__name__)
 READING_SHARE = 0.2
-"""Of the time; many objects take many pages, which take the turns of the calls that change something."""
+"""Of the time, and of the calls that the quota allows: many objects take many pages, which take the turns of the calls
+that change something."""
+PAGE = 100
+"""The most that AWS describes in one answer."""
 ROUNDS = 4
 """What nobody has asked for in the time of so many readings needs none; everything at rest is looked at more often."""
 PARTS = 6
@@ -48,12 +52,23 @@ _OF_ELASTICACHE = (_USERS.listed_as, _USER_GROUPS.listed_as)
 Wake = Callable[[str, str], None]
 
 
+class ReadLater(Exception):
+    """What was changed a moment ago is read with what others have changed meanwhile, in so many `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"read again in {seconds:.1f} s")
+        self.seconds = seconds
+
+
 @dataclass
 class _Known:
+    """`took` is in seconds; `turns` is the time in which the quota allows as many calls as its further pages took."""
+
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     read_at: float = float("-inf")
     asked_at: float = float("-inf")
     took: float = 0.0
+    turns: float = 0.0
     not_before: float = float("-inf")
     changed: dict[str, float] = field(default_factory=dict)
     items: Listing = field(default_factory=Listing)
@@ -64,7 +79,12 @@ class _Known:
         changes = self.changed.values() if name is None else [self.changed.get(name, float("-inf"))]
         if self.read_at <= max(self.not_before, *changes, float("-inf")):
             return False
-        return self.read_at >= asked_at or now - self.read_at < max(max_age, self.took / READING_SHARE)
+        often = max(self.took, self.turns) / READING_SHARE
+        return self.read_at >= asked_at or now - self.read_at < max(max_age, often)
+
+    def rests(self, now: float) -> float:
+        """For how many seconds it is not to be read again, whatever was changed."""
+        return self.read_at + self.turns / READING_SHARE - now
 
 
 class Inventory:
@@ -87,7 +107,8 @@ class Inventory:
         """All DB instances of the region as AWS describes them; at most `max_age` seconds old, or as many as it takes
         for reading to take no more than `READING_SHARE` of the time.
 
-        Read after the last change that `expire` was told of: of `name`, where one is asked about, else of any.
+        Read after the last change that `expire` was told of: of `name`, where one is asked about, else of any. Raises
+        ReadLater where that would be sooner than many pages may be read again.
         """
         return await self._read(_DB_INSTANCES, region, max_age, name)
 
@@ -127,6 +148,8 @@ class Inventory:
             if now - listing.asked_at < ROUNDS * seconds and now - listing.read_at >= seconds:
                 try:
                     await self._fresh(_BY_NAME[name], region, seconds, None)
+                except ReadLater:
+                    continue
                 except ReconcileError as error:
                     # Whoever looks next is told the same, and tells.
                     logger.info("could not read AWS", extra={"listing": name, "error": str(error)})
@@ -180,17 +203,20 @@ class Inventory:
         async with listing.lock:
             now = self._clock()
             if not listing.serves(asked_at, now, max_age, name):
+                if (rest := listing.rests(now)) > 0:
+                    raise ReadLater(rest)
                 before = listing.items
                 found = await self._listed(source, region)
+                turns = _turns(source, len(found))
                 if source is _GROUPS and found:
-                    await self._add_members(found, region)
+                    turns += _turns(_MEMBERS, await self._add_members(found, region))
                 # What was made while it was read need not be in it.
                 listing.told = {each: (at, item) for each, (at, item) in listing.told.items() if at >= now}
                 for each, (_, item) in listing.told.items():
                     if each not in found:
                         found.learn(each, item)
                 listing.items = found
-                listing.read_at, listing.took = now, self._clock() - now
+                listing.read_at, listing.took, listing.turns = now, self._clock() - now, turns
                 listing.changed = {changed: at for changed, at in listing.changed.items() if at >= now}
                 self._wake_owners(before, listing.items)
             return listing.items
@@ -201,12 +227,14 @@ class Inventory:
             found.learn(item[source.identifier], item)
         return found
 
-    async def _add_members(self, groups: Listing, region: str | None) -> None:
+    async def _add_members(self, groups: Listing, region: str | None) -> int:
+        """Gives how many there are."""
         members = await self._listed(_MEMBERS, region)
         for name, group in groups.items():
             first = next(iter(group.get("MemberClusters") or []), "")
             if first in members:
                 groups.learn(name, {**group, "Member": members[first]})
+        return len(members)
 
     def _wake_owners(self, before: Listing, now: Listing) -> None:
         """Of what has changed or gone; what is new was just made by somebody who looks again."""
@@ -220,3 +248,8 @@ class Inventory:
 
     def _listing(self, service: str, region: str | None) -> _Known:
         return self._listings.setdefault((service, region), _Known())
+
+
+def _turns(source: _Source, count: int) -> float:
+    _, quota = pace(CALLS[source.service, source.operation])
+    return (count - 1) // PAGE / quota.rate if count else 0.0

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ..api.conditions import ConditionType, Reason
 from ..api.model import InvalidResourceError
+from ..aws.inventory import ReadLater
 from ..context import Context
 from ..dependencies.cloud import metrics as cloud_metrics
 from ..drills import metrics as drill_metrics
@@ -52,9 +53,12 @@ class DeploymentReconciler:
             drill_metrics.forget(key.namespace, key.name)
             self._planner.forget_secrets(key.namespace, key.name)
             return Result()
-        if owner["metadata"].get("deletionTimestamp"):
-            return await self._delete(owner)
-        return await self._converge(await self._plan(owner))
+        try:
+            if owner["metadata"].get("deletionTimestamp"):
+                return await self._delete(owner)
+            return await self._converge(await self._plan(owner))
+        except ReadLater as later:
+            return Result(later.seconds)
 
     async def _plan(self, owner: Object) -> Planned:
         try:
@@ -73,7 +77,11 @@ class DeploymentReconciler:
         done, errors = (0, {}) if suspended else await self._runner.run(plan, observed)
         if done and not errors and plan.immediate:
             # What it led to is told at once; what uses it is made after the other objects have had their turn.
-            then = await self._plan(observed.owner)
+            try:
+                then = await self._plan(observed.owner)
+            except ReadLater:
+                await self._tell_news(observed, errors)
+                raise
             _, errors = await self._runner.run(bindings_of(then.plan, observed), then.observed)
             await self._publish(then.observed, Plan(), errors)
             await self._tell_news(observed, errors)

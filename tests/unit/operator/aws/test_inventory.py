@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tracetrack_operator.aws.inventory import PARTS, READING_SHARE, ROUNDS, Inventory
+from tracetrack_operator.aws.calls import SHARED
+from tracetrack_operator.aws.inventory import PAGE, PARTS, READING_SHARE, ROUNDS, Inventory, ReadLater
 from tracetrack_operator.engine.errors import RetryableError
 from tracetrack_operator.settings import Settings
 
@@ -145,6 +146,56 @@ async def test_long_readings_come_less_often_than_they_are_asked_for() -> None:
     before = aws.reads
     await inventory.db_instances("eu", 60, "a")
     assert aws.reads == before + 1, "what was changed is read at once"
+
+
+async def test_what_was_changed_among_many_is_read_with_what_others_change_meanwhile() -> None:
+    aws, now = Shown(), [100.0]
+    aws.items = [instance(f"db-{number:03}", "available", "shop") for number in range(3 * PAGE)]
+    port: Any = aws
+    inventory = Inventory(port, lambda: now[0])
+    read_at = now[0]
+    await inventory.db_instances("eu", STEADY)
+    rate = SHARED["rds"].rate
+    inventory.expire("rds", "eu", "db-001")
+    inventory.expire("rds", "eu", "db-002")
+    for name in ("db-001", "db-002"):
+        now[0] += 0.1
+        with pytest.raises(ReadLater) as later:
+            await inventory.db_instances("eu", STEADY, name)
+        assert later.value.seconds == pytest.approx(2 / rate / READING_SHARE - (now[0] - read_at))
+    assert len(await inventory.db_instances("eu", STEADY, "db-003")) == 3 * PAGE, "those who changed nothing go on"
+    now[0] = before = read_at + 2 / rate / READING_SHARE
+    aws.items[1] = instance("db-001", "modifying", "shop")
+    assert (await inventory.db_instances("eu", STEADY, "db-001"))["db-001"]["DBInstanceStatus"] == "modifying"
+    aws.items = []
+    now[0] = before + 0.1
+    assert len(await inventory.db_instances("eu", STEADY, "db-002")) == 3 * PAGE, "one reading serves all"
+
+
+async def test_a_page_is_no_reason_to_wait() -> None:
+    aws, now = Shown(), [100.0]
+    aws.items = [instance(f"db-{number:03}", "available", "shop") for number in range(PAGE)]
+    port: Any = aws
+    inventory = Inventory(port, lambda: now[0])
+    await inventory.db_instances("eu", STEADY)
+    aws.items = []
+    now[0] += 0.1
+    inventory.expire("rds", "eu", "db-001")
+    now[0] += 0.1
+    assert not await inventory.db_instances("eu", STEADY, "db-001")
+
+
+async def test_nobody_keeps_fresh_what_rests() -> None:
+    aws, now = Shown(), [100.0]
+    aws.items = [instance(f"db-{number:03}", "available", "shop") for number in range(2 * PAGE)]
+    port: Any = aws
+    inventory = Inventory(port, lambda: now[0])
+    await inventory.db_instances("eu", 0)
+    aws.items = []
+    inventory.expire("rds", "eu", "db-001")
+    now[0] += 0.2
+    await inventory.refresh(0.1)
+    assert len(await inventory.db_instances("eu", 60, "db-000")) == 2 * PAGE
 
 
 async def test_what_somebody_looks_at_is_read_in_time_though_nobody_asks() -> None:

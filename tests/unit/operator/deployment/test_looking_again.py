@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.operator.deployment.factory import CACHE, DATABASE, REPOSITORY, dependency, observed, owner, settled
 from tests.unit.operator.engine.objects import RecordingKube
+from tracetrack_operator.aws.inventory import ReadLater
 from tracetrack_operator.dependencies.protocol import Dependency
 from tracetrack_operator.deployment.desired import desired
 from tracetrack_operator.deployment.execute import PlanRunner
@@ -66,3 +67,14 @@ async def test_what_could_not_be_found_out_is_tried_again_all_the_same() -> None
     failed = Dependency.failed("Embedded", RetryableError("KubernetesUnreachable", "no answer"))
     with pytest.raises(RetryableError):
         await looked_again(observed(owner({"suspend": True}), database=failed))
+
+
+async def test_nothing_is_done_or_told_before_aws_may_be_read_again() -> None:
+    async def plan(_: object) -> Planned:
+        raise ReadLater(2.5)
+
+    made = reconciler(settled())
+    made.__dict__["_planner"] = SimpleNamespace(plan=plan)
+    made.__dict__["_context"].status.publish = None
+    result = await made.reconcile(Key("TraceTrackDeployment", "shop", "demo"))
+    assert (result.requeue_after, result.unfinished) == (2.5, False)
